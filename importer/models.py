@@ -1,0 +1,169 @@
+"""What the importer remembers: files, imports with their heartbeat, rejects, changes, and who holds a dataset."""
+
+import os
+import time
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from importer.states import FINAL, State
+
+
+def uuid7() -> uuid.UUID:
+    """A UUID of version 7 (RFC 9562 §5.7): 48 bits of Unix milliseconds, then 74 random bits; sorts by time of making."""
+    value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
+    return uuid.UUID(int=value & ~(0xF << 76) & ~(0b11 << 62) | 0x7 << 76 | 0b10 << 62)
+
+
+class StoredFile(models.Model):
+    """A file in storage, or the part of it that has arrived."""
+
+    public_id = models.UUIDField(default=uuid7, unique=True, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="files")
+    name = models.CharField(max_length=255)
+    path = models.CharField(max_length=255, blank=True)
+    size = models.BigIntegerField()
+    received = models.BigIntegerField(default=0)
+    sha256 = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(null=True)
+    completed_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Import(models.Model):
+    """One run of one file into one dataset. Its row is the truth; every message about it is only a hint."""
+
+    class Mode(models.TextChoices):
+        APPLY = "apply", "Apply at once"
+        REVIEW = "review", "Show me first"
+
+    class Wanted(models.TextChoices):
+        RUN = "", "Run"
+        YIELD = "yield", "Give back to the queue"
+        PAUSE = "pause", "Pause"
+        CANCEL = "cancel", "Cancel"
+
+    public_id = models.UUIDField(default=uuid7, unique=True, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="imports")
+    file = models.ForeignKey(StoredFile, models.PROTECT, null=True, related_name="imports")
+    dataset = models.CharField(max_length=40)
+    layout = models.CharField(max_length=40, blank=True)
+    mode = models.CharField(max_length=10, choices=Mode, default=Mode.APPLY)
+    options = models.JSONField(default=dict, blank=True)
+
+    state = models.CharField(max_length=12, choices=State, default=State.QUEUED)
+    wanted = models.CharField(max_length=10, choices=Wanted, default=Wanted.RUN, blank=True)
+    attempt = models.PositiveIntegerField(default=0)
+    #: Where to go on: opaque JSON with a format version under "v"; only the runner reads it.
+    checkpoint = models.JSONField(default=dict, blank=True)
+    #: Raised by every committed step, so that watchers can ask "is there news?".
+    version = models.BigIntegerField(default=0)
+    error = models.TextField(blank=True)
+
+    lines = models.BigIntegerField(default=0)
+    created = models.BigIntegerField(default=0)
+    updated = models.BigIntegerField(default=0)
+    unchanged = models.BigIntegerField(default=0)
+    superseded = models.BigIntegerField(default=0)
+    held = models.BigIntegerField(default=0)
+    rejected = models.BigIntegerField(default=0)
+
+    #: How far the phase at work is: bytes while staging, keys while applying, indexes while indexing.
+    step_done = models.BigIntegerField(default=0)
+    step_total = models.BigIntegerField(default=0)
+    #: Seconds spent in each phase, over all attempts: {"staging": 2.5, …}
+    seconds = models.JSONField(default=dict, blank=True)
+    #: For the picture of speed: [[seconds since the start, rows handled so far], …], thinned to about 120 points.
+    samples = models.JSONField(default=list, blank=True)
+
+    queued_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["dataset", "id"], name="import_waiting_idx", condition=~models.Q(state__in=sorted(FINAL))
+            ),
+            models.Index(fields=["owner", "-id"], name="import_owner_idx"),
+        ]
+
+    def __str__(self) -> str:
+        return f"import {self.public_id}"
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in FINAL
+
+    @property
+    def counted(self) -> int:
+        """Lines that are in a bucket already; equals `lines` when the import is done."""
+        return self.created + self.updated + self.unchanged + self.superseded + self.held + self.rejected
+
+
+class Heartbeat(models.Model):
+    """The life sign of the worker that has an import, in a row of its own so that it never waits for the import's row."""
+
+    run = models.OneToOneField(Import, models.CASCADE, primary_key=True, related_name="heartbeat")
+    attempt = models.PositiveIntegerField()
+    worker = models.CharField(max_length=200)
+    beat_at = models.DateTimeField()
+    #: Until this moment, by the database's clock, the worker may write; after it the import belongs to whoever claims it.
+    lease_until = models.DateTimeField()
+
+
+class DatasetLock(models.Model):
+    """Who may change a dataset: one import, or a person's delete-all."""
+
+    dataset = models.CharField(max_length=40, primary_key=True)
+    run = models.ForeignKey(Import, models.SET_NULL, null=True, related_name="+")
+    attempt = models.PositiveIntegerField(default=0)
+    holder = models.CharField(max_length=200, blank=True)
+    lease_until = models.DateTimeField(null=True)
+    #: Search indexes that were dropped for a load and must be built again: [[name, definition], …]
+    missing_indexes = models.JSONField(default=list, blank=True)
+
+
+class Reject(models.Model):
+    """A line that was not taken, with its cells and one sentence why."""
+
+    run = models.ForeignKey(Import, models.CASCADE, related_name="rejects", db_index=False)
+    line = models.BigIntegerField()
+    cells = models.JSONField(default=list)
+    reason = models.TextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "line"], name="reject_run_line_unique")]
+
+
+class Change(models.Model):
+    """One row's before and after, with its actor: an import and line, or a person.
+
+    On PostgreSQL the table is partitioned by import, so that the Changes of one import go by dropping a table; there is no
+    foreign key to the dataset's table, which may be truncated. An import stores only what was there before: what came after
+    is the next Change of the same row, or the row itself.
+    """
+
+    class Kind(models.TextChoices):
+        CREATED = "c", "created"
+        UPDATED = "u", "updated"
+        DELETED = "d", "deleted"
+
+    dataset = models.CharField(max_length=40)
+    row_id = models.BigIntegerField()
+    run = models.ForeignKey(
+        Import, models.DO_NOTHING, null=True, related_name="changes", db_constraint=False, db_index=False
+    )
+    line = models.BigIntegerField(null=True)
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.DO_NOTHING, null=True, related_name="+", db_constraint=False, db_index=False
+    )
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=1, choices=Kind)
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)

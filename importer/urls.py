@@ -1,0 +1,14 @@
+"""Addresses of the importer: imports, their live events, and uploads in parts."""
+
+from django.urls import path
+
+from importer import upload_views, views
+
+urlpatterns = [
+    path("imports/", views.index, name="imports"),
+    path("imports/new/", upload_views.new, name="import-new"),
+    path("imports/<uuid:public_id>/", views.show, name="import"),
+    path("imports/<uuid:public_id>/rejects/", views.rejects, name="import-rejects"),
+    path("uploads/", upload_views.uploads, name="uploads"),
+    path("uploads/<uuid:public_id>", upload_views.upload, name="upload"),
+]

@@ -1,0 +1,138 @@
+"""How the text of a cell becomes a value: keys that ignore case, and the cleaners of columns."""
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+if TYPE_CHECKING:
+    _CharField = models.CharField[str, str]
+else:
+    _CharField = models.CharField
+
+
+class ImportProblem(Exception):
+    """Something about a file that a person can mend; its text is a sentence to show them."""
+
+
+class BadFile(ImportProblem):
+    """The file as a whole cannot be read."""
+
+
+class BadHeading(BadFile):
+    """The heading line does not fit the dataset."""
+
+
+class BadValue(ImportProblem):
+    """One cell cannot be taken; the text says which value and why."""
+
+
+#: Marks that no reader sees and that would make two equal-looking keys differ: byte order mark and zero-width space.
+_INVISIBLE = dict.fromkeys(map(ord, "\ufeff\u200b"))
+
+
+def fold(text: str) -> str:
+    """The key of `text`: NFC(casefold(NFC(trimmed))), without U+FEFF and U+200B.
+
+    Normalising on both sides of casefold is Unicode's canonical caseless matching (The Unicode Standard, §3.13, D145)
+    with NFC in place of NFD. The result may be up to three times as long as `text`.
+    """
+    if text.isascii():
+        return text.strip().lower()
+    visible = text.translate(_INVISIBLE).strip()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", visible).casefold())
+
+
+class KeyField(_CharField):
+    """A stored key, filled from another field by one Python function whenever the row is saved.
+
+    It compares bytes on every database, so that Python's order of keys is the database's order.
+    `of` names the source field, `folded_by` makes the key. Neither changes the schema, so migrations leave them out.
+    """
+
+    COLLATIONS = {"postgresql": "C", "mysql": "utf8mb4_nopad_bin", "sqlite": "BINARY"}
+
+    def __init__(self, *args: Any, of: str = "", folded_by: Callable[[str], str] = fold, **kwargs: Any) -> None:
+        self.of = of
+        self.folded_by = folded_by
+        kwargs["editable"] = False
+        super().__init__(*args, **kwargs)
+
+    def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
+        name, path, args, kwargs = super().deconstruct()
+        kwargs.pop("editable", None)
+        return name, path, args, kwargs
+
+    def db_parameters(self, connection: BaseDatabaseWrapper) -> dict[str, Any]:
+        return {**super().db_parameters(connection), "collation": self.COLLATIONS[connection.vendor]}
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> str:
+        key = self.folded_by(getattr(model_instance, self.of))
+        setattr(model_instance, self.attname, key)
+        return key
+
+
+class Cleaner(Protocol):
+    """Turns the text of a cell into a value, or raises BadValue."""
+
+    def __call__(self, text: str) -> str: ...
+
+    def many(self, texts: Sequence[str]) -> Sequence[str]:
+        """The same for a whole column at once; raises BadValue when any of them is bad, without saying which."""
+        ...
+
+
+@dataclass(frozen=True)
+class Text:
+    """Text of at most `longest` characters; blanks around it go when `trim`, and it may be empty unless `required`."""
+
+    what: str
+    longest: int
+    required: bool = False
+    trim: bool = False
+
+    def __call__(self, text: str) -> str:
+        value = text.strip() if self.trim else text
+        if self.required and not value.strip():
+            raise BadValue(f"The {self.what} is empty.")
+        if "\0" in value:
+            raise BadValue(f"The {self.what} holds a NUL byte, which no database text can hold: {quote(value)}.")
+        if not _is_utf8(value):
+            raise BadValue(f"The {self.what} is not UTF-8 text: {quote(value)}.")
+        if len(value) > self.longest:
+            raise BadValue(
+                f"The {self.what} is {len(value):,} characters long, {self.longest:,} are allowed: {quote(value)}."
+            )
+        return value
+
+    def many(self, texts: Sequence[str]) -> Sequence[str]:
+        values = list(map(str.strip, texts)) if self.trim else texts
+        if values and max(map(len, values)) > self.longest:
+            raise BadValue
+        joined = "\n".join(values)
+        if "\0" in joined or not _is_utf8(joined):
+            raise BadValue
+        if self.required and not all(map(str.strip, values)):
+            raise BadValue
+        return values
+
+
+def _is_utf8(text: str) -> bool:
+    """False when `text` carries bytes that could not be decoded (kept by the reader as lone surrogates, PEP 383)."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def quote(text: str, longest: int = 40) -> str:
+    """`text` in quotation marks, cut to `longest` characters, with what cannot be shown replaced."""
+    shown = text.encode("utf-8", "replace").decode()
+    shown = "".join(mark if mark.isprintable() else "·" for mark in shown[: longest + 1])
+    return f"“{shown[:longest]}…”" if len(shown) > longest else f"“{shown}”"

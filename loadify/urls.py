@@ -1,0 +1,15 @@
+"""Every address of the site."""
+
+from django.contrib.auth.decorators import login_not_required
+from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
+
+from loadify import health
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", RedirectView.as_view(pattern_name="imports"), name="home"),
+    path("accounts/", include("allauth.urls")),
+    path("", include("importer.urls")),
+    path("", include("products.urls")),
+    path("healthz", login_not_required(health.healthz), name="healthz"),
+]
