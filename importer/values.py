@@ -76,11 +76,11 @@ class KeyField(_CharField):
 
 
 class Cleaner(Protocol):
-    """Turns the text of a cell into a value, or raises BadValue."""
+    """Turns the text of a cell into the text of a value as the database reads it, or None for "as it is"; raises BadValue."""
 
-    def __call__(self, text: str) -> str: ...
+    def __call__(self, text: str) -> str | None: ...
 
-    def many(self, texts: Sequence[str]) -> Sequence[str]:
+    def many(self, texts: Sequence[str]) -> Sequence[str | None]:
         """The same for a whole column at once; raises BadValue when any of them is bad, without saying which."""
         ...
 
@@ -120,6 +120,28 @@ class Text:
         return values
 
 
+@dataclass(frozen=True)
+class Flag:
+    """Yes or no, in the usual spellings; a blank cell leaves the field as it is."""
+
+    what: str
+
+    SPELLINGS = {
+        **dict.fromkeys(("1", "t", "true", "y", "yes", "on", "active"), "true"),
+        **dict.fromkeys(("0", "f", "false", "n", "no", "off", "inactive"), "false"),
+        "": None,
+    }
+
+    def __call__(self, text: str) -> str | None:
+        try:
+            return self.SPELLINGS[fold(text)]
+        except KeyError:
+            raise BadValue(f"{quote(text)} in {self.what} is neither yes nor no; write true or false.") from None
+
+    def many(self, texts: Sequence[str]) -> Sequence[str | None]:
+        return list(map(self, texts))
+
+
 def _is_utf8(text: str) -> bool:
     """False when `text` carries bytes that could not be decoded (kept by the reader as lone surrogates, PEP 383)."""
     if text.isascii():
@@ -129,6 +151,11 @@ def _is_utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def storable(text: str) -> str:
+    """`text` as any database and JSON can hold it: NUL becomes ␀, bytes that were no text become \\xNN."""
+    return text.replace("\0", "␀").encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def quote(text: str, longest: int = 40) -> str:

@@ -192,7 +192,9 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = False
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_CONCURRENCY = number("LOADIFY_WORKERS", 2)
+# Imports that one worker runs side by side. It has one process more, so that the timetable never waits behind them.
+LOADIFY_WORKERS = number("LOADIFY_WORKERS", 2)
+CELERY_WORKER_CONCURRENCY = LOADIFY_WORKERS + 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_TRANSPORT_OPTIONS = (
     {"visibility_timeout": 3600, "socket_connect_timeout": 1, "socket_timeout": 30}
@@ -211,8 +213,10 @@ CELERY_BEAT_SCHEDULE = {
 LOADIFY_LEASE = number("LOADIFY_LEASE", 15)
 
 # --- live pages ---------------------------------------------------------------------------------------------------
-EVENTSTREAM_STORAGE_CLASS = "importer.progress.SnapshotStorage"
-EVENTSTREAM_CHANNELMANAGER_CLASS = "importer.progress.ImportChannels"
+EVENTSTREAM_STORAGE_CLASS = "importer.relay.SnapshotStorage"
+EVENTSTREAM_CHANNELMANAGER_CLASS = "importer.relay.ImportChannels"
+# As many may watch imports at once in one web process; the next one is told to reload the page.
+LOADIFY_VIEWERS = number("LOADIFY_VIEWERS", 1000)
 
 # --- language, time, logs -----------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"

@@ -1,8 +1,9 @@
 import django.db.models.deletion
 import django.utils.timezone
-import importer.models
 from django.conf import settings
 from django.db import migrations, models
+
+import importer.models
 
 PARTITIONED = """
 DROP TABLE importer_change;

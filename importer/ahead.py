@@ -1,0 +1,56 @@
+"""Works one or two items ahead in a thread: the file is parsed while the database stores what was parsed before."""
+
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+@contextmanager
+def ahead(source: Iterator[T], depth: int = 2) -> Iterator[Iterator[T]]:
+    """Iterate over `source` in a thread that is at most `depth` items ahead; its exceptions are raised here.
+
+    A thread is enough: the database driver lets go of Python's lock while the server works.
+    """
+    ready: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(depth)
+    stopped = threading.Event()
+
+    def put(item: T | None, error: BaseException | None) -> None:
+        while not stopped.is_set():
+            try:
+                ready.put((item, error), timeout=0.2)
+                return
+            except queue.Full:
+                continue
+
+    def work() -> None:
+        try:
+            for item in source:
+                put(item, None)
+                if stopped.is_set():
+                    return
+        except BaseException as error:
+            put(None, error)
+        else:
+            put(None, StopIteration())
+
+    def items() -> Iterator[T]:
+        while True:
+            item, error = ready.get()
+            if isinstance(error, StopIteration):
+                return
+            if error is not None:
+                raise error
+            assert item is not None
+            yield item
+
+    thread = threading.Thread(target=work, name="reading ahead", daemon=True)
+    thread.start()
+    try:
+        yield items()
+    finally:
+        stopped.set()
+        thread.join()

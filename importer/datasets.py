@@ -1,0 +1,96 @@
+"""What a row of a file means: datasets, their columns and keys, and the register they are found in.
+
+A new dataset is one `datasets.py` in its app that calls `register`; the engine finds it at the start.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from random import Random
+
+from django.db import models
+
+from importer.values import BadHeading, Cleaner, fold, quote
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a dataset: the model field it fills, what else partners call it, and how its cells are cleaned.
+
+    A column that is not `required` may be missing from a file; its field then stays as it is, and new rows get its default.
+    """
+
+    name: str
+    clean: Cleaner
+    aliases: tuple[str, ...] = ()
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Key:
+    """Which rows are the same: `column` of the file, folded by `fold`, is kept in the model's `field`."""
+
+    column: str
+    field: str
+    fold: Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    name: str
+    title: str
+    model: type[models.Model]
+    key: Key
+    columns: tuple[Column, ...]
+    #: Makes the records of a sample file, heading first.
+    sample: Callable[[int, Random], Iterator[list[str]]] | None = None
+
+    def column(self, name: str) -> Column:
+        return next(column for column in self.columns if column.name == name)
+
+    def match(self, heading: list[str]) -> dict[str, int]:
+        """Find the place of each column in a heading line, in any order, in any case, with stray blanks.
+
+        Returns {column name: place, counted from 0}. Raises BadHeading when a required column is missing or stands twice.
+        """
+        names = [fold(cell) for cell in heading]
+        places: dict[str, int] = {}
+        for column in self.columns:
+            known = [fold(name) for name in (column.name, *column.aliases)]
+            found = [place for place, name in enumerate(names) if name in known]
+            if len(found) > 1:
+                raise BadHeading(
+                    f"Line 1: the column {quote(column.name)} stands there {len(found)} times; once is needed."
+                )
+            if found:
+                places[column.name] = found[0]
+        missing = [column.name for column in self.columns if column.required and column.name not in places]
+        if missing:
+            wanted = ", ".join(column.name for column in self.columns if column.required)
+            raise BadHeading(
+                f"Line 1: the heading has no column {' and no column '.join(map(quote, missing))}. "
+                f"It reads {quote(', '.join(heading), 120)}; {self.title.lower()} need {wanted}."
+            )
+        return places
+
+
+_register: dict[str, Dataset] = {}
+
+
+def register(dataset: Dataset) -> Dataset:
+    """Make a dataset known. Raises ValueError when its name is taken."""
+    if dataset.name in _register:
+        raise ValueError(f"There are two datasets called {dataset.name}.")
+    _register[dataset.name] = dataset
+    return dataset
+
+
+def get(name: str) -> Dataset:
+    """The dataset called `name`. Raises KeyError with the names there are."""
+    if name not in _register:
+        raise KeyError(f"There is no dataset called {quote(name)}; there are: {', '.join(sorted(_register))}.")
+    return _register[name]
+
+
+def all() -> list[Dataset]:
+    """Every dataset, in the order of their titles."""
+    return sorted(_register.values(), key=lambda dataset: dataset.title)

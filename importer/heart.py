@@ -1,0 +1,95 @@
+"""The side thread of a running import: tells the database every second that it lives, and hears what people want.
+
+It has a database connection of its own, so that neither a long statement nor a lock of the import's transaction stops it.
+"""
+
+import logging
+import threading
+from datetime import timedelta
+from types import TracebackType
+
+from django.conf import settings
+from django.db import DatabaseError, connections
+from django.db.models.functions import Now
+
+from importer.models import DatasetLock, Heartbeat, Import
+
+log = logging.getLogger(__name__)
+
+
+class Lost(Exception):
+    """This worker's time with the import is over: somebody else has it, or its lease ran out. It must write nothing more."""
+
+
+class Interrupted(Exception):
+    """A person, or the worker's shutdown, wants the import to stop here; `wanted` says what for."""
+
+    def __init__(self, wanted: str) -> None:
+        super().__init__(wanted)
+        self.wanted = wanted
+
+
+def lease() -> timedelta:
+    return timedelta(seconds=settings.LOADIFY_LEASE)
+
+
+class Heart:
+    """Beats while the `with` block runs; a long statement of the importing thread is cancelled when there is news."""
+
+    PERIOD = 1.0  # seconds
+
+    def __init__(self, run_id: int, attempt: int) -> None:
+        self.run_id = run_id
+        self.attempt = attempt
+        self.lost = False
+        self.wanted = ""
+        self._stop = threading.Event()
+        self._main = connections["default"]
+        self._thread = threading.Thread(target=self._beat, name=f"heart of import {run_id}", daemon=True)
+
+    def __enter__(self) -> "Heart":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def check(self) -> None:
+        """Raises Lost or Interrupted when the import may not, or should not, go on."""
+        if self.lost:
+            raise Lost
+        if self.wanted:
+            raise Interrupted(self.wanted)
+
+    def _beat(self) -> None:
+        try:
+            while not self._stop.wait(self.PERIOD):
+                try:
+                    self._once()
+                except DatabaseError:
+                    # The database is away. The lease runs out by itself if it stays away.
+                    log.warning("No heartbeat for import %s: the database does not answer.", self.run_id, exc_info=True)
+                    connections["default"].close()
+                if self.lost or self.wanted:
+                    self._interrupt()
+        finally:
+            connections["default"].close()
+
+    def _once(self) -> None:
+        mine = {"run_id": self.run_id, "attempt": self.attempt}
+        # A lease that ran out is never taken up again: a worker that was frozen must find that it is late.
+        alive = Heartbeat.objects.filter(**mine, lease_until__gt=Now()).update(
+            beat_at=Now(), lease_until=Now() + lease()
+        )
+        DatasetLock.objects.filter(**mine).update(lease_until=Now() + lease())
+        news = Import.objects.filter(pk=self.run_id, attempt=self.attempt).values_list("wanted", flat=True).first()
+        self.lost = not alive or news is None
+        self.wanted = news or ""
+
+    def _interrupt(self) -> None:
+        raw = self._main.connection
+        if raw is not None and hasattr(raw, "cancel"):
+            raw.cancel()

@@ -1,0 +1,288 @@
+"""Files that people send: begun, continued part by part, completed, given up. Knows tus 1.0 in all but its HTTP."""
+
+import errno
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+from django.conf import settings
+from django.db import OperationalError, transaction
+from django.db.models import ProtectedError, QuerySet
+from django.http import UnreadablePostError
+from django.utils import timezone
+
+from accounts.models import User
+from importer.intake import parts
+from importer.models import StoredFile, uuid7
+from importer.values import BadFile, ImportProblem, quote
+from pages.templatetags.figures import size as in_words
+
+#: The most one PATCH may carry, in bytes. The web server holds a request in memory, so a part must stay small.
+LARGEST_PART = 16 * 1024 * 1024
+#: Names as tus writes them.
+CHECKSUMS = ("sha1", "sha256")
+_LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's error code when NOWAIT would have to wait
+
+
+class UploadProblem(ImportProblem):
+    """A part, or a file, that cannot be taken; its text is a sentence."""
+
+
+class TooLarge(UploadProblem):
+    """The file, or one part of it, is larger than allowed."""
+
+
+class WrongOffset(UploadProblem):
+    """The part does not begin where the upload stands."""
+
+
+class WrongChecksum(UploadProblem):
+    """The part changed on its way."""
+
+
+class Busy(UploadProblem):
+    """Somebody else, most likely another tab, is sending a part of the same upload."""
+
+
+class Expired(UploadProblem):
+    """Nobody went on with the upload in time."""
+
+
+class DiskFull(UploadProblem):
+    """There is no room for the part; the parts before it are safe."""
+
+
+class InUse(UploadProblem):
+    """The file belongs to an import and stays."""
+
+
+class Stream(Protocol):
+    def read(self, size: int = ..., /) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """What the sender says a part's bytes add up to: a name out of CHECKSUMS, and the raw digest."""
+
+    name: str
+    digest: bytes
+
+
+def begin(owner: User, name: str, size: int) -> StoredFile:
+    """Make room for a file of `size` bytes that will come in parts; one of no bytes is complete at once.
+
+    Raises TooLarge above LOADIFY_MAX_FILE_SIZE, DiskFull.
+    """
+    _check_size(name, size)
+    file = _new(owner, name, size)
+    with _sentence_when_full(file):
+        parts.append(file.path, 0, ())
+    file.save()
+    if size == 0:
+        complete(file)
+    return file
+
+
+def find(owner: User, public_id: UUID) -> StoredFile:
+    """The upload that `owner` began. Raises StoredFile.DoesNotExist (for others, too), Expired."""
+    return _alive(_of(owner).get(public_id=public_id))
+
+
+def append(
+    owner: User, public_id: UUID, offset: int, stream: Stream, length: int | None, checksum: Checksum | None = None
+) -> StoredFile:
+    """Take the part that begins at byte `offset`: at most `length` bytes of `stream`, or all of it.
+
+    The row is locked meanwhile, and says that bytes have arrived only when they are on the disk. What came of a part that
+    broke off is kept, unless a checksum says that it is not whole. The last byte completes the file.
+    Raises StoredFile.DoesNotExist, Expired, Busy, WrongOffset, TooLarge, WrongChecksum, DiskFull; none of them loses
+    bytes that had arrived before.
+    """
+    if length is not None and length > LARGEST_PART:
+        raise TooLarge(f"The part has {in_words(length)}; one request may carry {in_words(LARGEST_PART)}.")
+    with transaction.atomic():
+        file = _alive(_locked(owner, public_id))
+        if offset != file.received:
+            raise WrongOffset(f"The part begins at byte {offset:,}, but {file.received:,} bytes of the file are here.")
+        blocks = _Blocks(stream, min(file.size - offset, LARGEST_PART), checksum)
+        with _sentence_when_full(file):
+            file.received += parts.append(file.path, offset, blocks)
+        file.expires_at = _deadline()
+        file.save(update_fields=["received", "expires_at"])
+    if file.received == file.size:
+        complete(file)
+    return file
+
+
+def complete(file: StoredFile) -> None:
+    """Give a file whose bytes are all here its sha256 and its time of completion; does nothing the second time.
+
+    Raises BadFile when bytes are missing.
+    """
+    if file.completed_at:
+        return
+    if file.received != file.size:
+        raise BadFile(f"Only {file.received:,} of the {file.size:,} bytes of {quote(file.name)} have arrived.")
+    digest = hashlib.sha256()
+    for block in parts.read(file.path):
+        digest.update(block)
+    file.sha256 = digest.hexdigest()
+    file.completed_at = timezone.now()
+    file.save(update_fields=["sha256", "completed_at"])
+
+
+def keep(owner: User | None, name: str, stream: Stream) -> StoredFile:
+    """Copy a whole file from `stream` into storage, and return it complete.
+
+    For the plain form and the command line. Raises TooLarge (nothing is kept), DiskFull.
+    """
+    file = _new(owner, name, 0)
+    digest = hashlib.sha256()
+    try:
+        with _sentence_when_full(file):
+            file.size = file.received = parts.append(file.path, 0, _watched(file.name, stream, digest.update))
+    except BaseException:
+        parts.delete(file.path)
+        raise
+    file.sha256 = digest.hexdigest()
+    file.completed_at = timezone.now()
+    file.save()
+    return file
+
+
+def forget(owner: User, public_id: UUID) -> None:
+    """Delete an upload and its bytes. Raises StoredFile.DoesNotExist, Busy, InUse."""
+    with transaction.atomic():
+        _delete(_locked(owner, public_id))
+
+
+def forget_abandoned() -> int:
+    """Delete uploads that nobody went on with, and files that no import was made of; returns how many those were."""
+    gone = 0
+    for pk in StoredFile.objects.filter(expires_at__lt=timezone.now(), imports=None).values_list("pk", flat=True):
+        with transaction.atomic():
+            rows = StoredFile.objects.select_for_update(skip_locked=True).filter(pk=pk, expires_at__lt=timezone.now())
+            for file in rows:
+                try:
+                    _delete(file)
+                except InUse:
+                    continue
+                gone += 1
+    return gone
+
+
+class _Blocks:
+    """The bytes of one part, counted against what may come and, at its end, checked against its checksum."""
+
+    def __init__(self, stream: Stream, most: int, checksum: Checksum | None) -> None:
+        if checksum and checksum.name not in CHECKSUMS:
+            raise WrongChecksum(
+                f"The checksum {quote(checksum.name)} is not known here; {' and '.join(CHECKSUMS)} are."
+            )
+        self.stream, self.most, self.checksum = stream, most, checksum
+
+    def __iter__(self) -> Iterator[bytes]:
+        digest = hashlib.new(self.checksum.name) if self.checksum else None
+        left = self.most
+        while block := self._read():
+            left -= len(block)
+            if left < 0:
+                raise TooLarge(f"The part is longer than the {self.most:,} bytes that may come here.")
+            if digest:
+                digest.update(block)
+            yield block
+        if digest and self.checksum and digest.digest() != self.checksum.digest:
+            raise WrongChecksum("The part does not add up to its checksum; it changed on its way. Send it again.")
+
+    def _read(self) -> bytes:
+        try:
+            return self.stream.read(parts.BLOCK)
+        except UnreadablePostError:
+            # The line was cut. tus 1.0, PATCH: keep as much as has arrived (a checksum, if any, then fails).
+            return b""
+
+
+@contextmanager
+def _sentence_when_full(file: StoredFile) -> Iterator[None]:
+    """Turns "no space left" while a file is written into DiskFull."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        safe = f"{in_words(file.received)} of {quote(file.name)} are safe; go on when there is room again."
+        nothing = f"{quote(file.name)} could not be kept; try again when there is room."
+        raise DiskFull(f"The server's disk is full. {safe if file.received else nothing}") from error
+
+
+def _watched(name: str, stream: Stream, see: Callable[[bytes], None]) -> Iterator[bytes]:
+    size = 0
+    while block := stream.read(parts.BLOCK):
+        size += len(block)
+        _check_size(name, size)
+        see(block)
+        yield block
+
+
+def _check_size(name: str, size: int) -> None:
+    if size > settings.LOADIFY_MAX_FILE_SIZE:
+        raise TooLarge(
+            f"{quote(name)} has {in_words(size)} or more; "
+            f"files of up to {in_words(settings.LOADIFY_MAX_FILE_SIZE)} are taken."
+        )
+
+
+def _new(owner: User | None, name: str, size: int) -> StoredFile:
+    public_id = uuid7()
+    return StoredFile(
+        public_id=public_id,
+        owner_id=owner.pk if owner else None,
+        name=clean_name(name),
+        path=f"uploads/{public_id}",
+        size=size,
+        expires_at=_deadline(),
+    )
+
+
+def clean_name(name: str) -> str:
+    """The last part of a file's name, without folders and marks that cannot be shown, at most 255 characters."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    return "".join(mark for mark in last if mark.isprintable()).strip()[:255] or "unnamed"
+
+
+def _of(owner: User) -> QuerySet[StoredFile]:
+    return StoredFile.objects.filter(owner_id=owner.pk)
+
+
+def _locked(owner: User, public_id: UUID) -> StoredFile:
+    try:
+        return _of(owner).select_for_update(nowait=True).get(public_id=public_id)
+    except OperationalError as error:
+        if getattr(error.__cause__, "pgcode", _LOCK_NOT_AVAILABLE) != _LOCK_NOT_AVAILABLE:
+            raise
+        raise Busy(
+            "Another part of this file is being written, perhaps from another tab. Try again shortly."
+        ) from error
+
+
+def _alive(file: StoredFile) -> StoredFile:
+    if file.expires_at and file.expires_at < timezone.now() and not file.completed_at:
+        raise Expired(f"The upload of {quote(file.name)} was not gone on with in time. Begin it again.")
+    return file
+
+
+def _delete(file: StoredFile) -> None:
+    """Row first, then bytes, in the caller's transaction: if that fails, the row is back and the next try mends it."""
+    try:
+        file.delete()
+    except ProtectedError as error:
+        raise InUse(f"{quote(file.name)} belongs to an import and cannot be taken back.") from error
+    parts.delete(file.path)
+
+
+def _deadline() -> datetime:
+    return timezone.now() + timedelta(hours=settings.LOADIFY_UPLOAD_HOURS)

@@ -1,0 +1,75 @@
+"""Numbers as small pictures: points, paths and widths for the SVG of the pages, which carry no style attributes."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+#: As many columns as a phone can still tell apart.
+COLUMNS = 60
+#: A bucket with one line out of a million must still be seen: its share of the bar in thousandths.
+THINNEST = 8
+BAR_WIDTH = 1000
+
+
+@dataclass(frozen=True)
+class Point:
+    """The speed, in rows per second, over a stretch of time that begins at `at` seconds after the start."""
+
+    at: float
+    seconds: float
+    rate: float
+
+
+def speed_over_time(samples: Sequence[Sequence[float]], columns: int = COLUMNS) -> tuple[Point, ...]:
+    """Turn [[seconds since the start, rows handled so far], …] into speeds over equal stretches of time.
+
+    Samples come with each commit, so they lie unevenly; between two of them rows are taken to flow evenly.
+    """
+    known = [(0.0, 0.0), *((float(at), float(rows)) for at, rows in samples if at > 0)]
+    span = known[-1][0]
+    if len(known) < 3 or span <= 0:
+        return ()
+    columns = min(columns, len(known) - 1)
+    width = span / columns
+    edges = [_rows_at(known, column * width) for column in range(columns + 1)]
+    return tuple(
+        Point(column * width, width, max(0.0, edges[column + 1] - edges[column]) / width) for column in range(columns)
+    )
+
+
+def _rows_at(known: Sequence[tuple[float, float]], moment: float) -> float:
+    place = bisect_right(known, moment, key=lambda sample: sample[0])
+    if place >= len(known):
+        return known[-1][1]
+    (left_at, left_rows), (right_at, right_rows) = known[place - 1], known[place]
+    if right_at <= left_at:
+        return right_rows
+    return left_rows + (right_rows - left_rows) * (moment - left_at) / (right_at - left_at)
+
+
+def area(points: Sequence[Point], width: int = 600, height: int = 100) -> str:
+    """The `d` of an SVG path: a filled outline with one step per point, in a box of `width` × `height`."""
+    if not points:
+        return ""
+    peak = max(point.rate for point in points) or 1.0
+    step = width / len(points)
+    steps = []
+    for place, point in enumerate(points):
+        top = height - point.rate / peak * (height - 2)
+        steps.append(f"L{place * step:.1f} {top:.1f}H{(place + 1) * step:.1f}")
+    return f"M0 {height}{''.join(steps)}V{height}Z"
+
+
+def widths(counts: Sequence[int], total: int = BAR_WIDTH) -> list[tuple[float, float]]:
+    """Left edge and width of each part of a stacked bar, `total` wide in all; a part with anything in it can be seen."""
+    whole = sum(counts)
+    if whole <= 0:
+        return [(0.0, 0.0) for _ in counts]
+    wanted = [max(count / whole * total, THINNEST) if count > 0 else 0.0 for count in counts]
+    scale = total / sum(wanted)
+    parts: list[tuple[float, float]] = []
+    left = 0.0
+    for part in wanted:
+        parts.append((round(left, 2), round(part * scale, 2)))
+        left += part * scale
+    return parts

@@ -1,0 +1,232 @@
+"""What there is to say about an import at this moment: phase, percent, speed, time left, and where each line ended up."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils import timezone
+
+from importer import datasets
+from importer.models import DatasetLock, Import
+from importer.pictures import Point, speed_over_time
+from importer.states import FINAL, WORKING, State
+
+#: phase → where it begins and how much of the bar is its own, in percent.
+SHARES: dict[State, tuple[int, int]] = {
+    State.STAGING: (0, 40),
+    State.COMPARING: (40, 10),
+    State.APPLYING: (50, 35),
+    State.INDEXING: (85, 15),
+}
+#: A dataset that goes to a queue has only two phases.
+QUEUE_SHARES: dict[State, tuple[int, int]] = {State.STAGING: (0, 40), State.PUBLISHING: (40, 60)}
+UNDO_SHARES: dict[State, tuple[int, int]] = {State.UNDOING: (0, 100)}
+
+#: Seconds of the past that count as "now" for the speed: short enough to follow, long enough not to flicker.
+SPEED_WINDOW = 5.0
+#: Before this much work is done, a guess at the time left would jump about.
+GUESS_FROM_FRACTION, GUESS_FROM_SECONDS = 0.05, 1.0
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Lines that ended the same way; `name` is a field of Import, or "remaining"."""
+
+    name: str
+    words: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Phase:
+    name: str
+    words: str
+    #: None when the phase has not begun.
+    seconds: float | None
+    at_work: bool
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who changes the dataset while this import waits: another import, or a person's action in words."""
+
+    public_id: uuid.UUID | None
+    who: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One import at one moment, holding only what everybody signed in may see. Times are seconds, `percent` is 0 to 100."""
+
+    id: uuid.UUID
+    dataset: str
+    state: State
+    words: str
+    version: int
+    percent: float
+    lines: int
+    buckets: tuple[Bucket, ...]
+    #: Lines read that are in no bucket yet.
+    remaining: int
+    rejected: int
+    rows_per_second: float | None
+    seconds_left: float | None
+    elapsed: float | None
+    points: tuple[Point, ...]
+    phases: tuple[Phase, ...]
+    error: str
+    waiting_for: Holder | None
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in FINAL
+
+    @property
+    def is_working(self) -> bool:
+        return self.state in WORKING
+
+    @property
+    def adds_up(self) -> bool:
+        return sum(bucket.count for bucket in self.buckets) == self.lines
+
+    @property
+    def filled(self) -> tuple[Bucket, ...]:
+        return tuple(bucket for bucket in self.buckets if bucket.count)
+
+
+def snapshot(run: Import, ask_holder: bool = True) -> Snapshot:
+    """Look at `run` as it was loaded. One query when it waits and `ask_holder`: who holds the dataset; else none."""
+    state = State(run.state)
+    elapsed = ((run.finished_at or timezone.now()) - run.started_at).total_seconds() if run.started_at else None
+    return Snapshot(
+        id=run.public_id,
+        dataset=dataset_title(run.dataset),
+        state=state,
+        words=state.label,
+        version=run.version,
+        percent=percent_done(run),
+        lines=run.lines,
+        buckets=buckets(run),
+        remaining=max(0, run.lines - run.counted),
+        rejected=run.rejected,
+        rows_per_second=rows_per_second(run, elapsed),
+        seconds_left=seconds_left(run),
+        elapsed=elapsed,
+        points=speed_over_time(run.samples),
+        phases=phases(run),
+        error=run.error,
+        waiting_for=holder(run) if state == State.WAITING and ask_holder else None,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+    )
+
+
+def dataset_title(name: str) -> str:
+    try:
+        return datasets.get(name).title
+    except KeyError:
+        # The history outlives a dataset whose app was taken out.
+        return name
+
+
+def buckets(run: Import) -> tuple[Bucket, ...]:
+    """Every bucket in the order of the bar; the lines in none of them come last. They add up to `run.lines`."""
+    named = tuple(
+        Bucket(name, name, getattr(run, name))
+        for name in ("created", "updated", "unchanged", "superseded", "held", "rejected")
+    )
+    remaining = max(0, run.lines - run.counted)
+    if run.state in FINAL:
+        return (*named, Bucket("remaining", "not applied", remaining)) if remaining else named
+    return (*named, Bucket("remaining", "still to come", remaining))
+
+
+def shares(run: Import) -> dict[State, tuple[int, int]]:
+    if run.state in (State.UNDOING, State.UNDONE):
+        return UNDO_SHARES
+    if run.state == State.PUBLISHING or State.PUBLISHING in run.seconds:
+        return QUEUE_SHARES
+    return SHARES
+
+
+def phase_reached(run: Import) -> State | None:
+    """The phase at work, or the one to go on with when the import waits, pauses or has ended; None before the first."""
+    known = shares(run)
+    if run.state in known:
+        return State(run.state)
+    phase = State(run.checkpoint.get("phase", State.STAGING)) if run.attempt else None
+    return phase if phase in known else None
+
+
+def percent_done(run: Import) -> float:
+    """0 to 100, never falling while the import goes on: it goes by phase, and by the step within the phase."""
+    if run.state in (State.DONE, State.UNDONE):
+        return 100.0
+    if run.state == State.REVIEW:
+        return float(SHARES[State.APPLYING][0])
+    phase = phase_reached(run)
+    if phase is None:
+        return 0.0
+    begin, share = shares(run)[phase]
+    # 100 is kept for the end, which is more than the last step.
+    return min(99.0, begin + share * fraction(run))
+
+
+def fraction(run: Import) -> float:
+    """How much of the phase at work is done, 0 to 1."""
+    return min(1.0, run.step_done / run.step_total) if run.step_total > 0 else 0.0
+
+
+def phases(run: Import) -> tuple[Phase, ...]:
+    return tuple(Phase(phase, phase.label, run.seconds.get(phase), run.state == phase) for phase in shares(run))
+
+
+def rows_per_second(run: Import, elapsed: float | None) -> float | None:
+    """The speed of the last seconds while rows move, over the whole work when the import has ended; else None."""
+    if run.state in FINAL:
+        worked = sum(run.seconds.values()) or elapsed
+        return run.lines / worked if worked and run.lines else None
+    if run.state not in (State.STAGING, State.APPLYING, State.PUBLISHING, State.UNDOING) or len(run.samples) < 2:
+        return None
+    last_at, last_rows = run.samples[-1]
+    first_at, first_rows = next(
+        (sample for sample in run.samples[:-1] if sample[0] >= last_at - SPEED_WINDOW), run.samples[-2]
+    )
+    return max(0.0, (last_rows - first_rows) / (last_at - first_at)) if last_at > first_at else None
+
+
+def seconds_left(run: Import) -> float | None:
+    """A guess: the phase at work goes on as fast as it went so far, and those to come take their usual part of the whole.
+
+    None when nothing is at work, or when there is too little to go by.
+    """
+    phase = phase_reached(run)
+    if phase is None or run.state not in WORKING:
+        return None
+    known = shares(run)
+    begin, share = known[phase]
+    later = (100 - begin - share) / share
+    if phase in (State.COMPARING, State.INDEXING):
+        # Nothing moves evenly here; an earlier phase says how long one percent takes.
+        before = State.STAGING if phase == State.COMPARING else State.APPLYING
+        whole = run.seconds.get(before, 0.0) * share / known[before][1]
+        return whole * (1 - fraction(run) + later) or None
+    # Reading counts from the start; writing from the last sample in which nothing was written.
+    begun = 0.0 if phase == State.STAGING else max((at for at, rows in run.samples if rows <= run.lines), default=0.0)
+    spent = run.samples[-1][0] - begun if run.samples else 0.0
+    if spent < GUESS_FROM_SECONDS or fraction(run) < GUESS_FROM_FRACTION:
+        return None
+    return spent / fraction(run) * (1 - fraction(run) + later)
+
+
+def holder(run: Import) -> Holder | None:
+    """Who holds the dataset that `run` waits for; None when it is free and the import is about to be taken up."""
+    lock = DatasetLock.objects.select_related("run__owner").filter(dataset=run.dataset).first()
+    if lock is None or lock.run_id == run.pk:
+        return None
+    if lock.run is not None:
+        return None if lock.run.is_final else Holder(lock.run.public_id, str(lock.run.owner or "the command line"))
+    held = lock.lease_until is not None and lock.lease_until > timezone.now()
+    return Holder(None, lock.holder) if held and lock.holder else None

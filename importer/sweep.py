@@ -1,0 +1,78 @@
+"""What the timetable does for imports: finds the dead, wakes the waiting, builds missing indexes, clears away."""
+
+import logging
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from importer import datasets, locks, runner
+from importer.intake import uploads
+from importer.loaders import postgres
+from importer.models import DatasetLock, Import
+from importer.states import FINAL, WORKING, State
+
+log = logging.getLogger(__name__)
+
+#: Workers that may die one after the other at the same place before the import is taken for the cause.
+DEATHS = 5
+#: How long a failed import keeps its staging table, to be looked at or tried again.
+KEEP_FAILED = timedelta(days=7)
+
+
+def sweep() -> None:
+    """Harmless at any time and twice at once: every move is a conditional UPDATE."""
+    revive()
+    for run_id in Import.objects.filter(state=State.QUEUED).order_by("pk").values_list("pk", flat=True)[:50]:
+        runner.hint(run_id)
+    waiting = Import.objects.filter(state=State.WAITING).order_by().values_list("dataset", flat=True).distinct()
+    for dataset in waiting:
+        following = locks.next_waiting(dataset)
+        if following is not None:
+            runner.hint(following)
+    for dataset in DatasetLock.objects.exclude(missing_indexes=[]).values_list("dataset", flat=True):
+        build_missing(dataset)
+
+
+def revive() -> None:
+    """Queue again every import whose worker has not been heard of for a lease."""
+    for run in Import.objects.filter(state__in=WORKING, heartbeat__lease_until__lt=Now()):
+        same = Import.objects.filter(pk=run.pk, attempt=run.attempt, state=run.state)
+        if run.attempt - run.checkpoint.get("attempt", 0) >= DEATHS:
+            moved = same.update(
+                state=State.FAILED,
+                version=F("version") + 1,
+                finished_at=timezone.now(),
+                error=f"{DEATHS} workers died one after the other at the same place of this import; look into their logs.",
+            )
+            locks.release(run)
+        else:
+            moved = same.update(state=State.QUEUED, version=F("version") + 1, wanted="")
+        if moved:
+            log.warning("Import %s: its worker died in %s; attempt %s.", run.public_id, run.state, run.attempt)
+
+
+def build_missing(dataset: str) -> None:
+    """Build the search indexes that an import dropped and could not build again."""
+    with transaction.atomic():
+        lock = DatasetLock.objects.select_for_update(skip_locked=True).filter(locks.free(), dataset=dataset).first()
+        if lock is None:
+            return
+        # Holding the row keeps imports away from the dataset until the indexes are there.
+        loader = postgres.PostgresLoader(datasets.get(dataset), 0, [])
+        for _, definition in lock.missing_indexes:
+            loader.build_index(definition)
+        DatasetLock.objects.filter(dataset=dataset).update(missing_indexes=[])
+    log.info("Built the search indexes that %s lacked.", dataset)
+
+
+def tidy() -> None:
+    """Drop work tables that no import needs any more, and forget abandoned uploads."""
+    tables = postgres.work_tables()
+    needed = Import.objects.filter(pk__in=tables).exclude(state__in=FINAL - {State.FAILED})
+    needed = needed.exclude(state=State.FAILED, finished_at__lt=timezone.now() - KEEP_FAILED)
+    for run_id in tables.keys() - set(needed.values_list("pk", flat=True)):
+        postgres.drop_work_tables(run_id)
+    uploads.forget_abandoned()

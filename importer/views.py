@@ -1,0 +1,79 @@
+"""Pages about imports: the history, one import with its live progress, and its rejects."""
+
+import uuid
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_GET, require_safe
+from django_eventstream.views import events as eventstream
+
+from importer.access import may_see_rows
+from importer.models import Import, Reject
+from importer.progress import snapshot
+from pages.http import render_part, wants_part
+from pages.paging import page
+
+PAGE = 25
+#: As many of the latest rejects stand on the import's own page.
+LATEST = 10
+
+#: A stream has no end, so a HEAD of it would have none either.
+events = require_GET(eventstream)
+
+
+@require_safe
+def index(request: HttpRequest) -> HttpResponse:
+    """Imports, newest first; `?before=<public id>` goes on where a page ended (UUIDs of version 7 sort by time)."""
+    runs = Import.objects.select_related("owner", "file").order_by("-public_id")
+    before = as_uuid(request.GET.get("before", ""))
+    if before:
+        runs = runs.filter(public_id__lt=before)
+    found = list(runs[: PAGE + 1])
+    rows = [(run, snapshot(run, ask_holder=False), may_see_rows(request.user, run)) for run in found[:PAGE]]
+    context = {
+        "rows": rows,
+        "before": before,
+        "next": found[PAGE - 1].public_id if len(found) > PAGE else None,
+        "moving": any(not run.is_final for run in found[:PAGE]),
+    }
+    return render_part(request, "importer/index.html", "importer/_imports.html", context)
+
+
+@require_safe
+def show(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    """One import: what everybody may see, and for those who may see rows the latest rejects."""
+    run = get_object_or_404(Import.objects.select_related("owner", "file"), public_id=public_id)
+    sees_rows = may_see_rows(request.user, run)
+    context = {
+        "run": run,
+        "progress": snapshot(run),
+        "sees_rows": sees_rows,
+        "rejects": latest(run) if sees_rows else [],
+    }
+    return render(request, "importer/import.html", context)
+
+
+@require_safe
+def rejects(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    """All rejects by line, a page at a time. The part is the latest few, for the import's own page."""
+    run = get_object_or_404(Import.objects.select_related("file"), public_id=public_id)
+    if not may_see_rows(request.user, run):
+        raise PermissionDenied("Only the person who started an import, and staff, may see its rows.")
+    if wants_part(request):
+        context: dict[str, object] = {"run": run, "rejects": latest(run)}
+    else:
+        found = page(Reject.objects.filter(run=run), request.GET.get("page", ""), by=("line",), size=PAGE)
+        context = {"run": run, "rejects": found.rows, "page": found}
+    return render_part(request, "importer/rejects.html", "importer/_rejects.html", context)
+
+
+def latest(run: Import) -> list[Reject]:
+    return list(run.rejects.order_by("-line")[:LATEST]) if run.rejected else []
+
+
+def as_uuid(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None

@@ -1,0 +1,127 @@
+"""The way of live events (SSE) through the web process, so that a viewer costs neither a thread nor a connection.
+
+Behind Django's usual handler each viewer would hold a thread and a database connection while the page is open.
+"""
+
+import itertools
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from asgiref.sync import ThreadSensitiveContext
+from django.conf import settings
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.exception import convert_exception_to_response
+from django.middleware.security import SecurityMiddleware
+
+from importer.relay import channel_of, relay
+
+log = logging.getLogger(__name__)
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+#: Threads, and so database connections, that all viewers share. Each executor must have exactly one thread (asgiref).
+THREADS = 3
+#: Milliseconds after which a browser asks again when the line was cut.
+RETRY = b"retry: 1000\n\n"
+
+#: Anything may stand before it: Daphne lets a client name a root path, which Django then cuts off.
+_EVENTS = re.compile(r".*/imports/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/events", re.DOTALL)
+#: What django-eventstream would read from the query: claims of a proxy that is not there, and of what was seen before.
+_DROPPED = frozenset({"es-meta", "recover", "link", "lastEventId"})
+
+
+class LiveHandler(ASGIHandler):
+    """Django's handler behind only the layers that say who asks; all of them are at home in async."""
+
+    layers = (SecurityMiddleware, SessionMiddleware, AuthenticationMiddleware)
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        self._view_middleware: list[Any] = []
+        self._template_response_middleware: list[Any] = []
+        self._exception_middleware: list[Any] = []
+        chain = convert_exception_to_response(self._get_response_async)  # type: ignore[attr-defined]  # not in the stubs
+        for layer in reversed(self.layers):
+            chain = convert_exception_to_response(layer(chain))
+        self._middleware_chain = chain
+
+
+class Live:
+    """Sends the addresses of live events to a LiveHandler on a few shared threads, and all else to `site`."""
+
+    def __init__(self, site: Application, events: Application | None = None) -> None:
+        self.site = site
+        self.events: Application = events or LiveHandler()
+        self.viewers = 0
+        executors = [ThreadPoolExecutor(max_workers=1, thread_name_prefix="live") for _ in range(THREADS)]
+        self.executors = itertools.cycle(executors)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = _EVENTS.fullmatch(scope["path"]) if scope["type"] == "http" else None
+        if found is None:
+            await self.site(scope, receive, send)
+        elif self.viewers >= settings.LOADIFY_VIEWERS:
+            await answer(send, 503, "Too many people watch at the moment; the page still works when reloaded.\n")
+        else:
+            self.viewers += 1
+            try:
+                await self.watch(without_claims(scope, found[1]), receive, send)
+            finally:
+                self.viewers -= 1
+
+    async def watch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run one viewer's request to its end. A stream that breaks is ended, so that the browser comes again."""
+        started = first_part_sent = False
+
+        async def send_on(event: Mapping[str, Any]) -> None:
+            nonlocal started, first_part_sent
+            if event["type"] == "http.response.start":
+                started = True
+            elif event["type"] == "http.response.body" and event.get("more_body") and not first_part_sent:
+                first_part_sent = True
+                event = {**event, "body": RETRY + event["body"]}
+            await send(event)
+
+        relay.wake()
+        try:
+            async with ThreadSensitiveContext(executor=next(self.executors)):
+                await self.events(scope, receive, send_on)
+        except Exception:
+            log.exception("The live events of %s broke off.", scope["path"])
+            if not started:
+                await answer(send, 500, "The live events could not be sent.\n")
+            else:
+                # Daphne would keep the line open for ever, and the browser would wait on it.
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def without_claims(scope: Scope, public_id: str) -> Scope:
+    """The same request as if it came for the first time: what a client says it has seen is never parsed.
+
+    Its Last-Event-ID becomes the zero of the import's own channel, so that the stream begins with the present state.
+    """
+    headers = [
+        *((name, value) for name, value in scope["headers"] if name.lower() != b"last-event-id"),
+        (b"last-event-id", f"{channel_of(public_id)}:0".encode()),
+    ]
+    query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    kept = urlencode([(name, value) for name, value in query if name not in _DROPPED]).encode()
+    return {**scope, "headers": headers, "query_string": kept}
+
+
+async def answer(send: Send, status: int, text: str) -> None:
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"cache-control", b"no-store"),
+        (b"retry-after", b"10"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": text.encode(), "more_body": False})

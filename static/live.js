@@ -1,0 +1,65 @@
+// Live progress of an import: swaps in what the server has rendered, whenever it says that something moved.
+const region = document.querySelector("[data-events]");
+const said = document.querySelector(".live-said");
+const SILENCE = 45_000; // The server speaks every 20 s at least; after this long (ms) the line is dead.
+let source, timer, pause = 1000, heard = performance.now(), shown = heard;
+
+function connect() {
+  disconnect();
+  heard = performance.now();
+  source = new EventSource(region.dataset.events);
+  source.addEventListener("snapshot", (event) => show(JSON.parse(event.data)));
+  source.addEventListener("keep-alive", () => { heard = performance.now(); });
+  source.onerror = () => {
+    // The browser comes again by itself when a line is cut, but gives up for good on an answer that is no stream.
+    if (source.readyState !== EventSource.CLOSED) return;
+    timer = setTimeout(connect, pause);
+    pause = Math.min(pause * 2, 15_000);
+  };
+}
+
+function disconnect() {
+  clearTimeout(timer);
+  source?.close();
+  source = undefined;
+}
+
+function show(news) {
+  heard = shown = performance.now();
+  pause = 1000;
+  if (news.final) disconnect();
+  // What was rendered before the page may arrive after it.
+  if (news.version < Number(region.dataset.version)) return;
+  const fresh = document.createElement("template");
+  fresh.innerHTML = news.html;
+  for (const part of [...fresh.content.children]) {
+    const old = document.getElementById(part.id);
+    // Parts that stay the same are left alone: a focused link keeps its focus.
+    if (old && old.outerHTML !== part.outerHTML) old.replaceWith(part);
+  }
+  const was = { ...region.dataset };
+  Object.assign(region.dataset, { version: news.version, state: news.state, rejected: news.rejected, final: news.final });
+  if (news.state !== was.state) {
+    said.textContent = region.querySelector("[data-words]").textContent;
+    document.title = document.title.replace(/^[^·]*/, `${said.textContent} `);
+  }
+  if (String(news.rejected) !== was.rejected || String(news.final) !== was.final) {
+    document.body.dispatchEvent(new CustomEvent("rejects-changed"));
+  }
+}
+
+function tick() {
+  if (source && performance.now() - heard > SILENCE) connect();
+  for (const clock of region.querySelectorAll("[data-clock]")) {
+    const seconds = Math.floor(Number(clock.dataset.clock) + (performance.now() - shown) / 1000);
+    const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+    if (!parts[0]) parts.shift();
+    clock.textContent = parts.map((part, place) => (place ? String(part).padStart(2, "0") : part)).join(":");
+  }
+}
+
+// A hidden page gives its line back: browsers have only about six for a site. It asks again as soon as it is looked at.
+document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
+addEventListener("online", connect);
+setInterval(tick, 1000);
+if (region.dataset.final !== "true" && !document.hidden) connect();

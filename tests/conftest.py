@@ -1,0 +1,132 @@
+"""What tests of every part share: services that may be missing, a whole site that runs, and a browser to visit it."""
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.site import Site
+
+REQUIRED = {name.strip() for name in os.environ.get("LOADIFY_REQUIRE", "").split(",")}
+
+
+def missing(service: str, sentence: str) -> None:
+    """Skip the test for want of a service, or fail it where LOADIFY_REQUIRE names the service or says all."""
+    if REQUIRED & {service, "all"}:
+        pytest.fail(f"{sentence} LOADIFY_REQUIRE asks for {service}.")
+    pytest.skip(sentence)
+
+
+def _address(service: str, variable: str, default: str) -> str:
+    url = os.environ.get(variable) or default
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((str(parts.hostname), int(parts.port or 0)), timeout=2).close()
+    except OSError:
+        missing(service, f"Nothing listens on {parts.hostname}:{parts.port} for {service} ({variable}).")
+    return url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_url() -> str:
+    return _address("rabbitmq", "RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> str:
+    return _address("redis", "REDIS_URL", "redis://127.0.0.1:6379/13")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _loopback_only() -> Iterator[None]:
+    """Nothing in this process reaches beyond this machine."""
+    patch = pytest.MonkeyPatch()
+    near = {"localhost", "127.0.0.1", "::1", "", None}
+
+    def guarded(original: Any, host_of: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            host = host_of(args)
+            if isinstance(host, bytes):
+                host = host.decode()
+            if host not in near and not str(host).startswith("127."):
+                raise OSError(f"Tests do not talk to {host}: only this machine is open to them.")
+            return original(*args, **kwargs)
+
+        return call
+
+    def host_of_peer(args: Any) -> Any:
+        return args[1][0] if args[0].family in (socket.AF_INET, socket.AF_INET6) else None
+
+    patch.setattr(socket.socket, "connect", guarded(socket.socket.connect, host_of_peer))
+    patch.setattr(socket.socket, "connect_ex", guarded(socket.socket.connect_ex, host_of_peer))
+    patch.setattr(socket, "getaddrinfo", guarded(socket.getaddrinfo, lambda args: args[0]))
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The whole of Loadify as bin/up starts it, in a directory of its own; started once for all tests."""
+    with Site(tmp_path_factory.mktemp("site")) as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium."""
+    for name in (os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"):
+        if name and (path := shutil.which(name)):
+            return path
+    missing("chromium", "There is no Chromium here; on Debian: apt install chromium, or set CHROMIUM to its path.")
+    raise AssertionError
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    quiet = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+    quiet += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
+    # Chromium's own sandbox refuses to run as root.
+    root = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=[*quiet, *root])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, site: Site) -> Iterator[Page]:
+    """A fresh window: relative addresses are the site's."""
+    context = browser.new_context(base_url=site.url, viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(15_000)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def _signed_in_state(browser: Browser, site: Site) -> Any:
+    context = browser.new_context(base_url=site.url)
+    page = context.new_page()
+    page.goto("/accounts/login/")
+    page.fill("input[name=login]", site.email)
+    page.fill("input[name=password]", site.password)
+    page.click("form[method=post] button[type=submit]")
+    page.wait_for_url(lambda url: "/accounts/login" not in url)
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@pytest.fixture
+def signed_in_page(browser: Browser, site: Site, _signed_in_state: Any) -> Iterator[Page]:
+    """A fresh window in which the site's administrator is signed in."""
+    context = browser.new_context(
+        base_url=site.url, viewport={"width": 1280, "height": 800}, storage_state=_signed_in_state
+    )
+    context.set_default_timeout(15_000)
+    yield context.new_page()
+    context.close()

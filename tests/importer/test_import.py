@@ -1,0 +1,194 @@
+"""Whole imports: buckets, Changes, what stays as it is, and what bad input leads to."""
+
+import json
+
+import pytest
+
+from importer import runner
+from importer.models import Change, Import
+from products.models import Product
+from tests.importer.conftest import query
+
+HEAD = "sku,name,description\n"
+
+
+def buckets(run: Import) -> dict[str, int]:
+    names = ("lines", "created", "updated", "unchanged", "superseded", "held", "rejected")
+    return {name: getattr(run, name) for name in names if getattr(run, name)}
+
+
+def catalogue() -> list[tuple[str, str, str, bool]]:
+    return list(Product.objects.order_by("sku_key").values_list("sku", "name", "description", "active"))
+
+
+def test_a_file_lands(load):
+    run = load(HEAD + 'B-1,Bee,"with, comma\nand line"\na-1,Ay,\n')
+    assert run.state == "done"
+    assert buckets(run) == {"lines": 2, "created": 2}
+    assert catalogue() == [("a-1", "Ay", "", True), ("B-1", "Bee", "with, comma\nand line", True)]
+    assert set(run.seconds) == {"staging", "comparing", "applying", "indexing"}
+    assert run.finished_at >= run.started_at >= run.queued_at
+
+
+def test_the_last_line_of_a_key_wins_whatever_its_case(load):
+    run = load(HEAD + "ABC-1,first,\nx,other,\nabc-1 ,second,\n\u200bAbc-1,third,\n")
+    assert buckets(run) == {"lines": 4, "created": 2, "superseded": 2}
+    assert [row[1] for row in catalogue()] == ["third", "other"]
+
+
+def test_an_update_touches_only_rows_that_differ(load):
+    load(HEAD + "a,Ay,x\nb,Bee,y\nc,Cee,z\n")
+    before = dict(Product.objects.values_list("sku", "updated_at"))
+    Product.objects.filter(sku="b").update(active=False)
+    run = load(HEAD + "a,Ay,x\nB,Bee,changed\nd,Dee,\n")
+    assert buckets(run) == {"lines": 3, "created": 1, "updated": 1, "unchanged": 1}
+    after = dict(Product.objects.values_list("sku_key", "updated_at"))
+    assert after["a"] == before["a"] and after["c"] == before["c"] and after["b"] > before["b"]
+    assert catalogue()[1] == ("B", "Bee", "changed", False)
+
+
+def test_active_changes_only_when_the_file_says_so(load):
+    run = load("sku,name,description,active\na,Ay,,no\nb,Bee,,\nc,Cee,,1\n")
+    assert [row[3] for row in catalogue()] == [False, True, True]
+    run = load("sku,name,description,active\na,Ay,,\nb,Bee,,0\nc,Cee,,1\n")
+    assert buckets(run) == {"lines": 3, "updated": 1, "unchanged": 2}
+    assert [row[3] for row in catalogue()] == [False, False, True]
+
+
+def test_changes_tell_the_line_and_what_was_there_before(load):
+    first = load(HEAD + "a,Ay,x\nb,Bee,y\n")
+    stamp = Product.objects.get(sku="b").updated_at
+    second = load(HEAD + "c,Cee,\nB,Bee,new\na,Ay,x\n")
+    made = list(Change.objects.filter(run=first).order_by("line").values_list("line", "kind", "before"))
+    assert made == [(2, "c", None), (3, "c", None)]
+    changes = {change.line: change for change in Change.objects.filter(run=second)}
+    assert {line: change.kind for line, change in changes.items()} == {2: "c", 3: "u"}
+    assert changes[3].row_id == Product.objects.get(sku_key="b").pk
+    assert changes[3].at == Product.objects.get(sku_key="b").updated_at
+    before = dict(changes[3].before)
+    assert before.pop("updated_at").startswith(stamp.isoformat()[:26])
+    assert before == {"sku": "b", "description": "y"}
+
+
+def test_work_tables_are_gone_and_changes_stay(load):
+    run = load(HEAD + "a,Ay,x\n")
+    names = {name for (name,) in query("SELECT relname FROM pg_class WHERE relname LIKE 'importer_%'")}
+    assert f"importer_change_{run.pk}" in names
+    assert not {f"importer_stage_{run.pk}", f"importer_plan_{run.pk}"} & names
+
+
+def test_a_large_first_import_leaves_every_search_index_valid(load, monkeypatch):
+    indexes = """SELECT c.relname, pg_get_indexdef(c.oid), i.indisvalid FROM pg_index i
+        JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = 'products_product'::regclass ORDER BY 1"""
+    before = query(indexes)
+    assert len(before) == 5 and all(valid for _, _, valid in before)
+    seen = []
+    apply = runner.Runner._apply
+
+    def watched(self: runner.Runner) -> None:
+        seen.append(len(query(indexes)))
+        apply(self)
+
+    monkeypatch.setattr(runner.Runner, "_apply", watched)
+    run = load(HEAD + "".join(f"s-{n},Name {n},words\n" for n in range(6_000)))
+    assert buckets(run) == {"lines": 6_000, "created": 6_000}
+    assert seen == [2], "only the keys are kept while the rows are written"
+    assert query(indexes) == before
+    assert query("SELECT missing_indexes::text FROM importer_datasetlock") == [("[]",)]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("\n\n", "The file is empty."),
+        (HEAD, "The file has a heading line and nothing else."),
+        ("name,description\nx,y\n", "Line 1: the heading has no column “sku”."),
+        (
+            "Some Product,A-1,Nice thing\nOther,A-2,Thing\n",
+            "Line 1: the heading has no column “sku” and no column “name”",
+        ),
+        ("sku,name,description,SKU\n", "Line 1: the column “sku” stands there 2 times; once is needed."),
+    ],
+)
+def test_a_file_that_cannot_be_read_fails_with_a_sentence(load, content, sentence):
+    run = load(content)
+    assert run.state == "failed"
+    assert run.error.startswith(sentence)
+    assert Product.objects.count() == 0
+
+
+def test_bad_lines_are_rejected_with_a_sentence_and_good_ones_land(load):
+    data = (
+        b"\xef\xbb\xbfName;x,SKU , Description\n".replace(b"Name;x", b"NAME")
+        + b"one,A-1,fine\n"
+        + b"two,A-2\n"
+        + b"three,  ,no key\n"
+        + b"four," + b"x" * 101 + b",too long\n"
+        + b"five,A-5,nul \0 byte\n"
+        + b"six,A-6,caf\xe9\n"
+        + b'seven,A-7,"two\nlines"\n'
+        + b"eight,A-8,a,b\n"
+        + b"nine,A-9,good"
+    )  # fmt: skip
+    run = load(data)
+    assert run.state == "done"
+    assert buckets(run) == {"lines": 9, "created": 3, "rejected": 6}
+    rejects = list(run.rejects.order_by("line").values_list("line", "reason"))
+    assert rejects == [
+        (3, "Line 3: 2 cells where the heading has 3."),
+        (4, "Line 4: The SKU is empty."),
+        (5, "Line 5: The SKU is 101 characters long, 100 are allowed: “" + "x" * 40 + "…”."),
+        (6, "Line 6: The description holds a NUL byte, which no database text can hold: “nul · byte”."),
+        (7, "Line 7: The description is not UTF-8 text: “caf?”."),
+        (10, "Line 10: 4 cells where the heading has 3."),
+    ]
+    assert run.rejects.get(line=7).cells == ["six", "A-6", "caf\\xe9"]
+    assert [row[0] for row in catalogue()] == ["A-1", "A-7", "A-9"]
+
+
+def test_text_that_looks_like_copy_syntax_arrives_as_it_was(load):
+    nasty = ["\\N", "\\.", "a\\tb", "tab\there", "cr\rhere", "\x1d", "\x1e\x1f", "\\\\"]
+    lines = "".join(f's-{n},"{text}","{text}"\n' for n, text in enumerate(nasty))
+    run = load(HEAD + lines)
+    assert buckets(run) == {"lines": len(nasty), "created": len(nasty)}
+    assert [row[2] for row in catalogue()] == nasty
+
+
+def test_a_file_whose_every_line_is_bad_ends_with_all_of_them_rejected(load):
+    run = load(HEAD + ",a,b\n" * 7_000)
+    assert run.state == "done"
+    assert buckets(run) == {"lines": 7_000, "rejected": 7_000}
+
+
+def test_a_person_who_makes_or_deletes_rows_meanwhile_is_not_in_the_way(load, submit, monkeypatch):
+    load(HEAD + "gone,Gone,\nkept,Kept,\n")
+    run = submit(HEAD + "gone,Gone,new\nkept,Kept,new\nfresh,Fresh,\nraced,Raced,file\n")
+    apply = runner.Runner._apply
+
+    def meddle(self: runner.Runner) -> None:
+        Product.objects.filter(sku="gone").delete()
+        Product.objects.create(sku="RACED", name="Raced", description="person")
+        apply(self)
+
+    monkeypatch.setattr(runner.Runner, "_apply", meddle)
+    runner.run(run.pk)
+    run.refresh_from_db()
+    assert run.state == "done", run.error
+    assert buckets(run) == {"lines": 4, "created": 2, "updated": 2}
+    assert [row[2] for row in catalogue()] == ["", "new", "new", "file"]
+    raced = Change.objects.get(run=run, row_id=Product.objects.get(sku_key="raced").pk)
+    assert raced.kind == "u" and raced.before["description"] == "person" and raced.before["sku"] == "RACED"
+
+
+def test_import_file_prints_counts_and_phases(submit, tmp_path, capsys):
+    from django.core.management import call_command
+
+    path = tmp_path / "some.csv"
+    path.write_text(HEAD + "a,Ay,\nb,,\n,x,y\n")
+    call_command("import_file", "products", str(path), "--json")
+    report = json.loads(capsys.readouterr().out)
+    assert {name: report[name] for name in ("state", "lines", "created", "rejected")} == {
+        "state": "done", "lines": 3, "created": 2, "rejected": 1,
+    }  # fmt: skip
+    assert set(report["phases"]) == {"staging", "comparing", "applying", "indexing"}
+    assert sum(report["phases"].values()) <= report["seconds"]

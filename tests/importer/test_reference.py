@@ -1,0 +1,71 @@
+"""The engine and its PostgreSQL loader against the plain reference: random files, one after the other, into one catalogue."""
+
+import csv
+import io
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from importer import runner
+from importer.models import Change
+from products.models import Product
+from tests.importer.reference import Catalogue
+
+skus = st.one_of(
+    st.sampled_from(
+        ["a-1", "A-1", " a-1 ", "b", "B", "É", "e\u0301", "straße", "STRASSE", "x\u200b", "", " ", "\ufeff"]
+    ),
+    st.text(st.characters(codec="utf-8", exclude_characters="\0\x03"), max_size=6),
+    st.sampled_from(["x" * 100, "y" * 101, "n\0l"]),
+)
+texts = st.one_of(st.sampled_from(["", "\\N", "\\", "a\tb", "one\ntwo", "\x1d\x1e\x1f", "O'Hara", "50%"]), st.text(
+    st.characters(codec="utf-8", exclude_characters="\0\x03"), max_size=10,
+))  # fmt: skip
+rows = st.tuples(skus, texts, texts, st.sampled_from(["", "yes", "no", "perhaps"]))
+ragged = st.lists(texts, min_size=1, max_size=6)
+files = st.tuples(st.booleans(), st.lists(st.one_of(rows, rows, rows, ragged), min_size=1, max_size=15))
+
+
+def written(with_active: bool, lines: list) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["sku", "name", "description", "active"] if with_active else ["sku", "name", "description"])
+    writer.writerows([row[:3] if isinstance(row, tuple) and not with_active else row for row in lines])
+    return text.getvalue()
+
+
+@pytest.mark.parametrize("bucket", [2, 20_000])
+def test_loading_equals_the_reference(load, monkeypatch, bucket):
+    monkeypatch.setattr(runner, "BUCKET", bucket)
+    monkeypatch.setattr(runner, "CHUNK", 4)
+
+    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(files, min_size=1, max_size=3))
+    def check(many):
+        Product.objects.all().delete()
+        catalogue = Catalogue()
+        for with_active, lines in many:
+            stamps = {key: (n, stamp) for (key, n), stamp in zip(
+                sorted(catalogue.stamps.items()), Product.objects.order_by("sku_key").values_list("updated_at", flat=True), strict=True
+            )}  # fmt: skip
+            text = written(with_active, lines)
+            expected = catalogue.load(text)
+            run = load(text)
+            assert run.state == "done", run.error
+            assert {name: getattr(run, name) for name in expected["counts"]} == expected["counts"]
+            assert run.counted == run.lines
+            assert list(run.rejects.order_by("line").values_list("line", flat=True)) == expected["rejected"]
+            live = {
+                row[0]: row[1:5]
+                for row in Product.objects.values_list("sku_key", "sku", "name", "description", "active")
+            }
+            assert live == catalogue.rows
+            for key, stamp in Product.objects.values_list("sku_key", "updated_at"):
+                if key in stamps:
+                    assert (stamp > stamps[key][1]) == (catalogue.stamps[key] > stamps[key][0])
+            changes = {line: before and {k: v for k, v in before.items() if k != "updated_at"}
+                       for line, before in Change.objects.filter(run=run).values_list("line", "before")}  # fmt: skip
+            assert changes == expected["changes"]
+
+    check()
