@@ -57,6 +57,6 @@ find_uv() {
 
 # uv takes a third of pip's time; where it does not run, or cannot reach its index, pip does the work.
 install() {
-    { find_uv && "$uv" pip install --python "$PWD/.venv/bin/python" -r "$1"; } ||
+    { find_uv && "$uv" pip install --compile-bytecode --python "$PWD/.venv/bin/python" -r "$1"; } ||
         .venv/bin/python -m pip install -r "$1"
 }

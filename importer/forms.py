@@ -22,7 +22,7 @@ class NewImport(forms.Form):
     upload = forms.UUIDField(required=False, widget=forms.HiddenInput)
     file = forms.FileField(required=False, allow_empty_file=True, label="Choose a file")
 
-    def clean_file(self) -> UploadedFile[bytes] | None:
+    def clean_file(self) -> "UploadedFile[bytes] | None":
         file: UploadedFile[bytes] | None = self.cleaned_data["file"]
         if file and (file.size or 0) > settings.LOADIFY_FORM_LIMIT:
             raise forms.ValidationError(

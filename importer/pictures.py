@@ -61,7 +61,7 @@ def area(points: Sequence[Point], width: int = 600, height: int = 100) -> str:
 
 
 def widths(counts: Sequence[int], total: int = BAR_WIDTH) -> list[tuple[float, float]]:
-    """Left edge and width of each part of a stacked bar, `total` wide in all; a part with anything in it can be seen."""
+    """Left edge and width of each part of a stacked bar, `total` wide in all; no part that holds anything vanishes."""
     whole = sum(counts)
     if whole <= 0:
         return [(0.0, 0.0) for _ in counts]

@@ -1,4 +1,4 @@
-"""What there is to say about an import at this moment: phase, percent, speed, time left, and where each line ended up."""
+"""What there is to say about an import at this moment: phase, percent, speed, time left, and where its lines went."""
 
 import uuid
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class Holder:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One import at one moment, holding only what everybody signed in may see. Times are seconds, `percent` is 0 to 100."""
+    """One import at one moment: only what everybody signed in may see. Times are in seconds, `percent` is 0 to 100."""
 
     id: uuid.UUID
     dataset: str
@@ -198,7 +198,7 @@ def rows_per_second(run: Import, elapsed: float | None) -> float | None:
 
 
 def seconds_left(run: Import) -> float | None:
-    """A guess: the phase at work goes on as fast as it went so far, and those to come take their usual part of the whole.
+    """A guess: the phase at work goes on as fast as so far, and those to come take their usual part of the whole.
 
     None when nothing is at work, or when there is too little to go by.
     """

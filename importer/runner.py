@@ -15,7 +15,7 @@ from typing import Any
 from celery import current_app
 from django.core.files.storage import default_storage
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
@@ -67,14 +67,13 @@ def run(run_id: int) -> None:
     except Interrupted as news:
         runner.give_back(news.wanted)
     except Lost:
-        log.warning("Import %s belongs to somebody else now; attempt %s ends.", claimed.public_id, claimed.attempt)
+        log_lost(claimed)
     except ImportProblem as problem:
         runner.fail(str(problem))
     except (OperationalError, InterfaceError) as problem:
         runner.hindered(problem)
     except Exception as problem:
-        log.exception("Import %s failed", claimed.public_id)
-        runner.fail(f"The import stopped on an error of ours, not of your file ({type(problem).__name__}: {problem}).")
+        runner.stumbled(problem)
 
 
 def claim(run_id: int) -> Import | None:
@@ -260,9 +259,7 @@ class Runner:
         since = round((timezone.now() - self.run.started_at).total_seconds(), 2)
         samples = [*self.run.samples, [since, handled]]
         fields["samples"] = samples[::-2][::-1] if len(samples) > SAMPLES else samples
-        alive = Heartbeat.objects.filter(run_id=OuterRef("pk"), attempt=self.run.attempt, lease_until__gt=Now())
-        mine = Import.objects.filter(Exists(alive), pk=self.run.pk, attempt=self.run.attempt, state=self.run.state)
-        if not mine.update(version=F("version") + 1, **fields):
+        if not self._mine().update(version=F("version") + 1, **fields):
             raise Lost
         for name, value in fields.items():
             setattr(self.run, name, value)
@@ -304,9 +301,20 @@ class Runner:
         hint(self.run.pk)
 
     def fail(self, sentence: str) -> None:
-        self._leave(state=State.FAILED, error=sentence, wanted="", seconds=self._spent(), finished_at=timezone.now())
-        locks.release(self.run)
+        with transaction.atomic():
+            if self._leave(
+                state=State.FAILED, error=sentence, wanted="", seconds=self._spent(), finished_at=timezone.now()
+            ):
+                locks.release(self.run)
         self._hint_next()
+
+    def stumbled(self, problem: Exception) -> None:
+        """An error nobody foresaw: ours, or the consequence of working on after somebody else took the import over."""
+        if self._mine().exists():
+            log.error("Import %s failed", self.run.public_id, exc_info=problem)
+            self.fail(f"The import stopped on an error of ours, not of your file ({type(problem).__name__}: {problem}).")
+        else:
+            log_lost(self.run)
 
     def hindered(self, problem: DatabaseError) -> None:
         """The database refused: because the heart cancelled a statement, for want of space, or because it is away."""
@@ -316,6 +324,7 @@ class Runner:
             self.give_back(news.wanted)
             return
         except Lost:
+            log_lost(self.run)
             return
         code = getattr(problem.__cause__, "pgcode", "") or ""
         if code.startswith("53"):  # insufficient resources: disk full, out of memory, too many connections
@@ -327,17 +336,18 @@ class Runner:
         )
         connection.close()
 
-    def _leave(self, **fields: Any) -> None:
-        try:
-            self._write_leave(**fields)
-        except OperationalError:
-            # The heart's last cancel may have come late and hit this statement instead of the long one.
-            self._write_leave(**fields)
+    def _leave(self, **fields: Any) -> bool:
+        """Write the last words of this attempt, if the import is still its own."""
+        return bool(self._mine().update(version=F("version") + 1, **fields))
 
-    def _write_leave(self, **fields: Any) -> None:
-        Import.objects.filter(pk=self.run.pk, attempt=self.run.attempt, state=self.run.state).update(
-            version=F("version") + 1, **fields
-        )
+    def _mine(self) -> QuerySet[Import]:
+        """This import, while this attempt has it and its lease has not run out."""
+        alive = Heartbeat.objects.filter(run_id=OuterRef("pk"), attempt=self.run.attempt, lease_until__gt=Now())
+        return Import.objects.filter(Exists(alive), pk=self.run.pk, attempt=self.run.attempt, state=self.run.state)
+
+
+def log_lost(run: Import) -> None:
+    log.warning("Import %s belongs to somebody else now; attempt %s ends.", run.public_id, run.attempt)
 
 
 def _reject(run: Import, rejected: Rejected) -> Reject:

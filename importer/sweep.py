@@ -57,7 +57,7 @@ def revive() -> None:
 def build_missing(dataset: str) -> None:
     """Build the search indexes that an import dropped and could not build again."""
     with transaction.atomic():
-        lock = DatasetLock.objects.select_for_update(skip_locked=True).filter(locks.free(), dataset=dataset).first()
+        lock = DatasetLock.objects.select_for_update(skip_locked=True, of=("self",)).filter(locks.free(), dataset=dataset).first()
         if lock is None:
             return
         # Holding the row keeps imports away from the dataset until the indexes are there.

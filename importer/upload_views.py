@@ -53,12 +53,10 @@ class BadRequest(Exception):
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
     """Show the form of a new import, or start one with a file that is here (`upload`) or comes along (`file`)."""
-    form = NewImport(request.POST or None, request.FILES or None)
-    arrived: StoredFile | None = None
+    form = NewImport(request.POST, request.FILES) if request.method == "POST" else NewImport()
     if form.is_valid():
         try:
-            arrived = _file_of(request, form)
-            run = control.submit(arrived, dataset=form.cleaned_data["dataset"], owner=_person(request))
+            run = control.submit(_file_of(request, form), dataset=form.cleaned_data["dataset"], owner=_person(request))
             return redirect("import", run.public_id)
         except StoredFile.DoesNotExist:
             form.add_error("file", "The file that was sent is not here any more. Choose it again.")
@@ -66,7 +64,6 @@ def new(request: HttpRequest) -> HttpResponse:
             form.add_error("file", str(problem))
     context = {
         "form": form,
-        "arrived": arrived,
         "form_limit": settings.LOADIFY_FORM_LIMIT,
         "largest": settings.LOADIFY_MAX_FILE_SIZE,
     }
@@ -84,7 +81,7 @@ def _file_of(request: HttpRequest, form: NewImport) -> StoredFile:
 
 
 def tus(view: View[Rest]) -> View[Rest]:
-    """What all tus requests share: the version, an answer to those not signed in, and problems as status and sentence."""
+    """What all tus requests share: the version, no redirect to the login page, and problems as status and sentence."""
 
     @wraps(view)
     def answer(request: HttpRequest, /, *args: Rest.args, **kwargs: Rest.kwargs) -> HttpResponse:

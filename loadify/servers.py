@@ -125,9 +125,8 @@ def _started(program: Program, data_dir: Path, answers: Callable[[], bool], seco
 
 def _make_cluster(cluster: Path, owner: Owner, user: str, password: str) -> None:
     if shutil.disk_usage(cluster.parent).free < ROOM_NEEDED:
-        raise CannotStart(
-            f"The disk of {cluster.parent} has less than {ROOM_NEEDED // 1024**2} MB left: make room first."
-        )
+        megabytes = ROOM_NEEDED // 1024**2
+        raise CannotStart(f"The disk of {cluster.parent} has less than {megabytes} MB left: make room first.")
     # Under another name until it is whole: a start that was cut off begins again.
     unfinished = cluster.with_name("postgres.new")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -199,7 +198,7 @@ def _points_to(link: Path, cluster: Path) -> bool:
 
 
 def _owner() -> Owner:
-    """This user; for root, which PostgreSQL refuses, root in a user namespace that calls it nobody, else nobody itself."""
+    """This user. PostgreSQL refuses root: then root in a user namespace that calls it nobody, else nobody itself."""
     if os.geteuid() != 0:
         return Owner(os.geteuid(), os.getegid())
     nobody = pwd.getpwnam("nobody")

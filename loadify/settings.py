@@ -120,7 +120,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
         }
     )
     # Transaction poolers cannot keep a server-side cursor between statements.
-    DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True  # type: ignore[typeddict-unknown-key]
+    DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
 
 STORAGES = {
     "default": {
@@ -196,11 +196,10 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 LOADIFY_WORKERS = number("LOADIFY_WORKERS", 2)
 CELERY_WORKER_CONCURRENCY = LOADIFY_WORKERS + 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BROKER_TRANSPORT_OPTIONS = (
-    {"visibility_timeout": 3600, "socket_connect_timeout": 1, "socket_timeout": 30}
-    if BROKER_URL.startswith("redis")
-    else {}
-)
+# Telling a broker that is away is given up at once: a person's click must not wait for it.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 0, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+if BROKER_URL.startswith("redis"):
+    CELERY_BROKER_TRANSPORT_OPTIONS |= {"visibility_timeout": 3600, "socket_connect_timeout": 1, "socket_timeout": 30}
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {

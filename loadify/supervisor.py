@@ -54,9 +54,10 @@ class Supervisor:
             self.start(program.name, lambda program=program: Process(program, self.data_dir))  # type: ignore[misc]
 
     def wait_for_site(self, port: int) -> None:
-        """Return when the site answers. Raises CannotStart when web ends before, or after a minute."""
+        """Return when the site answers. Raises CannotStart when web ends before, answers badly, or after a minute."""
         web = self.running["web"]
-        if not wait_until(lambda: web.ended() or site_answers(port), 60) or web.ended():
+        wait_until(lambda: web.ended() or status_of_site(port) > 0, 60)
+        if not 0 < status_of_site(port) < 500:
             raise CannotStart(f"The web process did not start. The end of {web.log}:\n{web.last_lines()}")
 
     def watch(self) -> None:
@@ -115,13 +116,14 @@ def programs(port: int) -> list[Program]:
     ]
 
 
-def site_answers(port: int) -> bool:
+def status_of_site(port: int) -> int:
+    """The HTTP status of an answer that needs no database; 0 when nothing answers."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", "/healthz")
-        return connection.getresponse().status < 500
+        return connection.getresponse().status
     except (OSError, http.client.HTTPException):
-        return False
+        return 0
     finally:
         connection.close()
 

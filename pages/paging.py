@@ -37,8 +37,8 @@ class Total:
 def page(rows: QuerySet[Row], cursor: str, by: tuple[str, ...], size: int = 25) -> Page[Row]:
     """The page of `rows` that `cursor` points to, in rising order of the columns `by`.
 
-    `by` must be unique together and never null. Cursors are signed: one that was made up, or is of another list, gives the
-    first page, and so does one that points past the end.
+    `by` must be unique together and never null. Cursors are signed: one that was made up, or is of another list, gives
+    the first page, and so does one that points past the end.
     """
     backward, place = _place(rows, cursor, by)
     order = [f"-{name}" for name in by] if backward else list(by)
@@ -60,7 +60,7 @@ def page(rows: QuerySet[Row], cursor: str, by: tuple[str, ...], size: int = 25) 
 
 
 def total(rows: QuerySet[Row], narrowed: bool) -> Total:
-    """How many `rows` there are, without counting a big table; `narrowed` says that they are only some of the table's."""
+    """How many `rows` there are, without counting a big table; `narrowed` says that they are not the whole table."""
     if not narrowed:
         estimate = _estimate(rows)
         if estimate > COUNTED:
@@ -96,7 +96,7 @@ def _cursor(row: Row, by: tuple[str, ...], backward: bool) -> str:
 
 
 def _place(rows: QuerySet[Row], cursor: str, by: tuple[str, ...]) -> tuple[bool, list[object]]:
-    """Where `cursor` points to: True when the page ends there, and the values of the columns `by`; none at the start."""
+    """Whether the page ends at `cursor` or begins there, and the values of the columns `by`; none at the start."""
     if not cursor:
         return False, []
     try:

@@ -1,6 +1,6 @@
 // Live progress of an import: swaps in what the server has rendered, whenever it says that something moved.
 const region = document.querySelector("[data-events]");
-const said = document.querySelector(".live-said");
+const said = document.querySelector("[data-said]");
 const SILENCE = 45_000; // The server speaks every 20 s at least; after this long (ms) the line is dead.
 let source, timer, pause = 1000, heard = performance.now(), shown = heard;
 

@@ -10,6 +10,9 @@ const WINDOW = 8000;
 const byId = (id) => document.getElementById(id);
 const form = byId("new-import");
 const chooser = form.elements.file;
+// Not form.dataset: the form has a field of that name, which stands before.
+const endpoint = form.getAttribute("data-uploads");
+const largest = Number(form.getAttribute("data-largest"));
 const start = byId("start");
 const pause = byId("pause");
 const cancel = byId("cancel");
@@ -69,10 +72,13 @@ function show(next) {
     chooser.disabled = busy || state === "done";
     document.querySelector(".drop").hidden = busy || state === "done";
     byId("sending").hidden = !file;
-    if (state !== "sending") {
-        byId("sending-rate").textContent = state === "paused" ? "Paused" : "";
-        byId("sending-left").textContent = "";
-    }
+    if (state !== "sending") clearSpeed();
+    if (state === "paused") byId("sending-rate").textContent = "Paused";
+}
+
+function clearSpeed() {
+    byId("sending-rate").textContent = "";
+    byId("sending-left").textContent = "";
 }
 
 function progress(sent, whole) {
@@ -109,7 +115,6 @@ async function choose(chosen) {
     byId("sending-bytes").textContent = size(file.size);
     byId("sending-percent").textContent = "";
     show("idle");
-    const largest = Number(form.dataset.largest);
     if (file.size > largest) {
         notice(`“${file.name}” has ${size(file.size)}; files of up to ${size(largest)} are taken.`, "error");
         start.disabled = true;
@@ -143,7 +148,6 @@ async function earlier(candidate) {
 
 function forgetOldAnswers() {
     form.elements.upload.value = "";
-    byId("arrived")?.remove();
     for (const list of form.querySelectorAll(".errorlist")) list.remove();
     chooser.removeAttribute("aria-invalid");
     start.textContent = "Start the import";
@@ -157,7 +161,7 @@ const csrf = () => document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ?? fo
 
 function prepare(chosen) {
     const made = new tus.Upload(chosen, {
-        endpoint: form.dataset.uploads,
+        endpoint,
         chunkSize: PART,
         retryDelays: RETRIES,
         metadata: { filename: chosen.name },
@@ -170,8 +174,13 @@ function prepare(chosen) {
         },
         onShouldRetry: (error) => {
             const status = error.originalResponse?.getStatus() ?? 0;
+            if (!error.originalRequest) return false;
             const again = status === 0 || status === 409 || status === 423 || status === 460 || status >= 500;
-            if (again && made === upload) notice(trouble(error, status), "warning");
+            if (again && made === upload) {
+                seen = [];
+                clearSpeed();
+                notice(trouble(error, status), "warning");
+            }
             return again;
         },
         onError: (error) => {
@@ -187,6 +196,11 @@ function prepare(chosen) {
 }
 
 function trouble(error, status) {
+    if (!error.originalRequest) {
+        // Not the line: the file was moved or changed, or the browser cannot read it.
+        console.error(error);
+        return `The browser cannot read “${file.name}” any more (${error.message}). Cancel, and choose it again.`;
+    }
     if (status === 0) return "The connection is lost. What has arrived is safe; trying again.";
     const type = error.originalResponse?.getHeader("Content-Type") ?? "";
     const sentence = error.originalResponse?.getBody()?.trim();
@@ -232,7 +246,7 @@ async function giveUp() {
 chooser.addEventListener("change", () => choose(chooser.files[0] ?? null));
 
 form.addEventListener("submit", (event) => {
-    // Nothing chosen: the server says so, or goes on with a file that arrived before.
+    // Nothing chosen: the server says so.
     if (!file) return;
     event.preventDefault();
     if (upload && state === "idle") send();

@@ -1,7 +1,7 @@
 """A PostgreSQL and a broker for one run of the tests, in a temporary directory.
 
-pytest loads this by `-p`, before pytest-django reads the settings: a conftest.py would come too late. It must be imported
-before anything of Django, and it overrules the addresses of the environment, which may be somebody's real ones.
+pytest loads this by `-p`, before pytest-django reads the settings: a conftest.py would come too late. It overrules the
+addresses of the environment, which may be somebody's real ones.
 """
 
 import os

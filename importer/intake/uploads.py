@@ -97,8 +97,8 @@ def append(
 ) -> StoredFile:
     """Take the part that begins at byte `offset`: at most `length` bytes of `stream`, or all of it.
 
-    The row is locked meanwhile, and says that bytes have arrived only when they are on the disk. What came of a part that
-    broke off is kept, unless a checksum says that it is not whole. The last byte completes the file.
+    The row is locked meanwhile, and says that bytes have arrived only when they are on the disk. What came of a part
+    that broke off is kept, unless a checksum says that it is not whole. The last byte completes the file.
     Raises StoredFile.DoesNotExist, Expired, Busy, WrongOffset, TooLarge, WrongChecksum, DiskFull; none of them loses
     bytes that had arrived before.
     """

@@ -82,7 +82,7 @@ class PostgresLoader:
         if not cleaned.lines:
             return
         payload = io.BytesIO(encode([list(map(str, cleaned.lines)), cleaned.keys, *cleaned.columns]))
-        with connection.cursor() as cursor:
+        with connection.cursor() as cursor, connection.wrap_database_errors:
             # The whole batch in one piece: every piece costs a hand-over of Python's lock to the thread that parses.
             cursor.copy_expert(f"COPY {self.stage} FROM STDIN", payload, size=len(payload.getbuffer()))
 

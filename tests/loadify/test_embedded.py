@@ -1,10 +1,18 @@
 import os
+import pwd
+import shutil
 import signal
+import socket
 import stat
+import subprocess
+import tempfile
+import threading
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
+import redis
 
 from loadify import embedded, servers
 from loadify.processes import PidFile, Process, wait_until
@@ -43,8 +51,6 @@ def test_addresses_of_the_environment_stay(data_dir: Path, monkeypatch: pytest.M
 
 
 def test_free_port_avoids_one_in_use() -> None:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert embedded.free_port(port) != port
@@ -74,17 +80,13 @@ def test_postgres_starts_stops_and_survives_kill(data_dir: Path) -> None:
     process, url = start_postgres(data_dir)
     try:
         assert embedded.database_url() == url
-        durable = (
-            "SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')"
-        )
-        assert dict(rows(url, durable)) == {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}  # type: ignore[comparison-overlap]
-        assert rows(
-            url,
-            "SELECT datlocprovider, datlocale, pg_encoding_to_char(encoding) FROM pg_database WHERE datname = 'loadify'",
-        ) == [("b", "C.UTF-8", "UTF8")]
+        names = "('fsync', 'full_page_writes', 'synchronous_commit')"
+        assert rows(url, f"SELECT setting FROM pg_settings WHERE name IN {names}") == [("on",)] * 3
+        locale = "SELECT datlocprovider, datlocale, pg_encoding_to_char(encoding) FROM pg_database"
+        assert rows(url, f"{locale} WHERE datname = 'loadify'") == [("b", "C.UTF-8", "UTF8")]
         assert rows(url, "SELECT 1 FROM pg_hba_file_rules WHERE auth_method <> 'scram-sha-256'") == []
         with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
-            psycopg2.connect(url.replace(":", ":x", 2))
+            psycopg2.connect(url.replace("loadify:", "loadify:x"))
         rows(url, "CREATE TABLE kept AS SELECT 42 AS n")
 
         os.kill(process.pid, signal.SIGKILL)
@@ -108,7 +110,6 @@ def test_backend_at_work_does_not_keep_a_killed_postgres_from_starting(data_dir:
             # A busy loop, for a backend that sleeps would notice that its postmaster is gone.
             busy_loop = "DO $$ BEGIN LOOP END LOOP; END $$"
             backend = busy.info.backend_pid
-            import threading
 
             def work() -> None:
                 with pytest.raises(psycopg2.OperationalError):
@@ -127,8 +128,6 @@ def test_backend_at_work_does_not_keep_a_killed_postgres_from_starting(data_dir:
 
 
 def test_leftover_is_stopped_by_its_pid_file_and_a_stranger_is_not(data_dir: Path) -> None:
-    import subprocess
-
     with subprocess.Popen(["sleep", "60"]) as stranger, subprocess.Popen(["sleep", "60"]) as leftover:
         try:
             PidFile.of(data_dir, "web").write(leftover.pid, signal.SIGTERM)
@@ -146,9 +145,7 @@ def test_leftover_is_stopped_by_its_pid_file_and_a_stranger_is_not(data_dir: Pat
 
 def test_missing_binary_says_what_to_do(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(
-        servers.CannotStart, match="There is no embedded PostgreSQL for .*: run a server yourself and set DATABASE_URL"
-    ):
+    with pytest.raises(servers.CannotStart, match="There is no embedded PostgreSQL for .*: .* set DATABASE_URL"):
         servers.postgres(data_dir, "postgres://u:p@127.0.0.1:1/loadify")
 
 
@@ -160,8 +157,6 @@ def test_full_disk_is_said_before_anything_is_written(monkeypatch: pytest.Monkey
 
 
 def test_valkey_keeps_what_it_was_told_over_a_kill(data_dir: Path) -> None:
-    import redis
-
     embedded.plan()
     url = os.environ["BROKER_URL"]
     process = servers.valkey(data_dir, url)
@@ -169,10 +164,8 @@ def test_valkey_keeps_what_it_was_told_over_a_kill(data_dir: Path) -> None:
         with redis.Redis.from_url(url) as client:
             client.lpush("celery", "hint")
             assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
-        with (
-            redis.Redis(port=int(url.rsplit(":", 1)[1].split("/")[0])) as stranger,
-            pytest.raises(redis.AuthenticationError),
-        ):
+        port = urlsplit(url).port
+        with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
             stranger.ping()
         os.kill(process.pid, signal.SIGKILL)
         assert wait_until(process.ended, 10)
@@ -181,3 +174,26 @@ def test_valkey_keeps_what_it_was_told_over_a_kill(data_dir: Path) -> None:
             assert client.lrange("celery", 0, -1) == [b"hint"]
     finally:
         assert process.stop()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="Only root has to become somebody else.")
+def test_root_without_user_namespaces_runs_postgres_as_nobody(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise OSError("Operation not permitted")
+
+    # tmp_path is closed to everybody else, and nobody must get through.
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o711)
+    monkeypatch.setenv("LOADIFY_DATA_DIR", str(folder / "var"))
+    embedded.plan()
+    url = os.environ["DATABASE_URL"]
+    try:
+        servers.postgres(folder / "var", url).stop()
+        monkeypatch.setattr(servers, "unshare_user", refuse)
+        process = servers.postgres(folder / "var", url)
+        nobody = pwd.getpwnam("nobody").pw_uid
+        assert Path(f"/proc/{process.pid}").stat().st_uid == nobody
+        assert (folder / "var" / "postgres" / "PG_VERSION").stat().st_uid == nobody
+        assert process.stop()
+    finally:
+        shutil.rmtree(folder)

@@ -64,7 +64,7 @@ def test_database_url_is_taken_apart(settings_of: Any) -> None:
         ({"CSRF_TRUSTED_ORIGINS": "https://a.example"}, "CSRF_TRUSTED_ORIGINS", ["https://a.example"]),
         ({}, "BROKER_URL", "memory://"),
         ({"BROKER_URL": "amqp://guest@mq.example//"}, "CELERY_BROKER_URL", "amqp://guest@mq.example//"),
-        ({"LOADIFY_WORKERS": "7"}, "CELERY_WORKER_CONCURRENCY", 7),
+        ({"LOADIFY_WORKERS": "7"}, "LOADIFY_WORKERS", 7),
         ({"LOADIFY_LEASE": "3"}, "LOADIFY_LEASE", 3),
         ({"LOADIFY_MAX_FILE_SIZE": "1000"}, "LOADIFY_MAX_FILE_SIZE", 1000),
         ({"LOADIFY_UPLOAD_HOURS": "2"}, "LOADIFY_UPLOAD_HOURS", 2),

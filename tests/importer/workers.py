@@ -1,0 +1,91 @@
+"""Real Celery workers on the tests' database, to be killed, frozen and shut down."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db import connection
+
+from importer import sweep
+from importer.models import Heartbeat, Import
+from importer.states import FINAL
+
+ROOT = Path(__file__).resolve().parents[2]
+LEASE = 2
+
+
+def worker_env(broker: str | None = None, lease: int = LEASE) -> dict[str, str]:
+    """The environment of a process that works on the tests' database."""
+    url = urlsplit(os.environ["DATABASE_URL"])
+    return os.environ | {
+        "DJANGO_SETTINGS_MODULE": "loadify.settings",
+        "DATABASE_URL": url._replace(path="/" + str(connection.settings_dict["NAME"])).geturl(),
+        "BROKER_URL": broker or settings.BROKER_URL,
+        "LOADIFY_LEASE": str(lease),
+    }
+
+
+class Workers:
+    """A worker with its pool, as Procfile starts it. `with` stops it at the end, however the test went."""
+
+    def __init__(self, folder: Path, broker: str | None = None, lease: int = LEASE) -> None:
+        self.env = worker_env(broker, lease)
+        self.log = folder / f"worker-{time.monotonic_ns()}.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "Workers":
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "celery", "-A", "loadify", "worker", "--loglevel", "info", "-n", f"test{os.urandom(3).hex()}@%h"],
+                cwd=ROOT,
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        wait_for(lambda: "ready." in self.said(), 60, self.said)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
+def wait_for(condition: Callable[[], object], seconds: float, told: Callable[[], object] = lambda: "") -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"Waited {seconds} s in vain. {told()}"
+        time.sleep(0.004)
+
+
+def at_work(run: Import) -> int:
+    """The process id that has the import."""
+    return int(Heartbeat.objects.get(run=run).worker.rsplit(":", 1)[1])
+
+
+def finish(run: Import, seconds: float = 90, told: Callable[[], object] = lambda: "") -> Import:
+    """Play the timetable until the import ends."""
+    end = time.monotonic() + seconds
+    while run.state not in FINAL:
+        assert time.monotonic() < end, f"{run.state} after {seconds} s. {told()}"
+        sweep.sweep()
+        time.sleep(0.3)
+        run.refresh_from_db()
+    return run

@@ -1,0 +1,136 @@
+"""Paging by keyset: every row once, in order, both ways, whatever the cursor."""
+
+import math
+from itertools import pairwise
+
+import pytest
+from django.db import connection
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.django import TestCase
+
+from pages import paging
+from products.models import Product, sku_key
+
+# Without NUL and surrogates, which the database cannot hold.
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=8)
+
+
+def make(skus: list[str]) -> None:
+    Product.objects.bulk_create(Product(sku=sku, name="Thing") for sku in skus)
+
+
+def walk(by: tuple[str, ...], size: int, cursor: str = "", way: str = "next") -> list[paging.Page[Product]]:
+    """Every page from `cursor` on, by the links of the pages."""
+    found = [paging.page(Product.objects.all(), cursor, by, size)]
+    while cursor := getattr(found[-1], way):
+        found.append(paging.page(Product.objects.all(), cursor, by, size))
+        assert len(found) < 100
+    return found
+
+
+class EveryRowOnce(TestCase):
+    @settings(max_examples=60, deadline=None)
+    @given(keys=st.sets(TEXTS.map(sku_key), max_size=20), size=st.integers(1, 7))
+    def test_pages_forward_and_back_hold_every_row_once_in_order(self, keys: set[str], size: int) -> None:
+        make(list(keys))
+        forward = walk(("sku_key",), size)
+        # The column compares bytes, and UTF-8 keeps the order of code points.
+        assert [row.sku_key for page in forward for row in page.rows] == sorted(keys)
+        assert len(forward) == max(1, math.ceil(len(keys) / size))
+        assert forward[0].previous == ""
+        assert forward[-1].next == ""
+        for earlier, later in pairwise(forward):
+            back = paging.page(Product.objects.all(), later.previous, ("sku_key",), size)
+            assert back.rows == earlier.rows
+            assert paging.page(Product.objects.all(), back.next, ("sku_key",), size).rows == later.rows
+
+    @settings(max_examples=30, deadline=None)
+    @given(
+        names=st.dictionaries(TEXTS.map(sku_key), st.sampled_from(["a", "b", ""]), max_size=15), size=st.integers(1, 4)
+    )
+    def test_two_columns_order_together(self, names: dict[str, str], size: int) -> None:
+        Product.objects.bulk_create(Product(sku=key, name=name) for key, name in names.items())
+        found = [(row.name, row.sku_key) for page in walk(("name", "sku_key"), size) for row in page.rows]
+        assert found == sorted((name, key) for key, name in names.items())
+
+    @settings(max_examples=60, deadline=None)
+    @given(cursor=st.text(max_size=60))
+    def test_cursor_that_was_made_up_gives_the_first_page(self, cursor: str) -> None:
+        make(["a", "b", "c"])
+        assert [row.sku for row in paging.page(Product.objects.all(), cursor, ("sku_key",), 2).rows] == ["a", "b"]
+
+
+@pytest.mark.django_db
+def test_cursor_of_another_list_gives_the_first_page() -> None:
+    make(["a", "b", "c", "d"])
+    by_id = paging.page(Product.objects.all(), "", ("id",), 2).next
+    assert [row.sku for row in paging.page(Product.objects.all(), by_id, ("sku_key",), 2).rows] == ["a", "b"]
+
+
+@pytest.mark.django_db
+def test_cursor_that_was_changed_gives_the_first_page() -> None:
+    make(["a", "b", "c", "d"])
+    cursor = paging.page(Product.objects.all(), "", ("sku_key",), 2).next
+    for place in range(len(cursor)):
+        changed = cursor[:place] + ("A" if cursor[place] != "A" else "B") + cursor[place + 1 :]
+        assert [row.sku for row in paging.page(Product.objects.all(), changed, ("sku_key",), 2).rows] == ["a", "b"]
+
+
+@pytest.mark.django_db
+def test_numbers_and_times_are_places_too() -> None:
+    make(["c", "a", "b"])
+    pages = walk(("updated_at", "id"), 1)
+    assert [row.sku for page in pages for row in page.rows] == ["c", "a", "b"]
+
+
+@pytest.mark.django_db
+def test_page_back_that_would_be_short_is_the_first_page() -> None:
+    make(["b", "c", "d"])
+    second = paging.page(
+        Product.objects.all(), paging.page(Product.objects.all(), "", ("sku_key",), 2).next, ("sku_key",), 2
+    )
+    make(["a"])
+    Product.objects.filter(sku="b").delete()
+    Product.objects.filter(sku="c").delete()
+    back = paging.page(Product.objects.all(), second.previous, ("sku_key",), 2)
+    assert [row.sku for row in back.rows] == ["a", "d"]
+    assert (back.previous, back.next) == ("", "")
+
+
+@pytest.mark.django_db
+def test_page_whose_rows_are_gone_is_the_first_page() -> None:
+    make(["a", "b", "c"])
+    cursor = paging.page(Product.objects.all(), "", ("sku_key",), 2).next
+    Product.objects.filter(sku="c").delete()
+    assert [row.sku for row in paging.page(Product.objects.all(), cursor, ("sku_key",), 2).rows] == ["a", "b"]
+
+
+def pretend_statistics(rows: int) -> None:
+    """Write into PostgreSQL's statistics how many products there are."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE pg_class SET reltuples = %s WHERE oid = 'products_product'::regclass", [rows])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("estimate", "number"), [(466_667, 466_700), (10_004, 10_000), (5_123_456, 5_123_000)])
+def test_total_of_a_big_table_is_about_right(estimate: int, number: int) -> None:
+    pretend_statistics(estimate)
+    assert paging.total(Product.objects.all(), narrowed=False) == paging.Total(number, "about")
+
+
+@pytest.mark.django_db
+def test_total_of_a_small_table_is_exact() -> None:
+    make(["a", "b", "c"])
+    for estimate in (-1, 0, 9_000):
+        pretend_statistics(estimate)
+        assert paging.total(Product.objects.all(), narrowed=False) == paging.Total(3, "exact")
+
+
+@pytest.mark.django_db
+def test_total_of_what_a_search_found_stops_counting(monkeypatch) -> None:
+    make(["a", "b", "c"])
+    pretend_statistics(466_667)
+    assert paging.total(Product.objects.all(), narrowed=True) == paging.Total(3, "exact")
+    monkeypatch.setattr(paging, "COUNTED", 2)
+    assert paging.total(Product.objects.all(), narrowed=True) == paging.Total(2, "more")
