@@ -10,7 +10,10 @@ def main() -> None:
     if sys.argv[1:2] == ["up"]:
         from loadify import embedded
 
-        embedded.plan()
+        try:
+            embedded.plan()
+        except OSError as problem:
+            sys.exit(f"Loadify cannot write to its data directory: {problem}. Set LOADIFY_DATA_DIR to another one.")
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

@@ -96,31 +96,27 @@ class Worker:
         return highest, report
 
 
-def measure(here: Place, sizes: list[int], warm_ups: int) -> list[dict[str, Any]]:
+def measure(here: Place, rows: int, warm_ups: int) -> dict[str, Any]:
+    """One import of so many records, in a worker of its own: what an import leaves behind in a process is not idle."""
     worker = Worker(here)
     try:
         for _ in range(warm_ups):
             worker.watched_import(here.sample(1_000))
-        results = []
-        for rows in sizes:
-            path = here.sample(rows)
-            idle = worker.idle()
-            highest, report = worker.watched_import(path)
-            path.unlink()
-            result = {
-                "rows": rows,
-                "idle_mib": round(idle / 2**20, 1),
-                "peak_mib": round(highest / 2**20, 1),
-                "more_mib": round((highest - idle) / 2**20, 1),
-                "seconds": report["seconds"],
-                "seconds_per_million": round(report["seconds"] / rows * 1e6, 1),
-                "phases": report["phases"],
-            }
-            print(result, file=sys.stderr)
-            results.append(result)
-        return results
+        path = here.sample(rows)
+        idle = worker.idle()
+        highest, report = worker.watched_import(path)
     finally:
         worker.process.stop()
+    path.unlink()
+    return {
+        "rows": rows,
+        "idle_mib": round(idle / 2**20, 1),
+        "peak_mib": round(highest / 2**20, 1),
+        "more_mib": round((highest - idle) / 2**20, 1),
+        "seconds": report["seconds"],
+        "seconds_per_million": round(report["seconds"] / rows * 1e6, 1),
+        "phases": report["phases"],
+    }
 
 
 def markdown(results: list[dict[str, Any]]) -> str:
@@ -148,7 +144,7 @@ def main() -> None:
         raise SystemExit("This reads /proc/<pid>/smaps_rollup, which only Linux has.")
     try:
         with place(options.database_url, broker=True) as here:
-            results = measure(here, options.rows, options.warm_ups)
+            results = [measure(here, rows, options.warm_ups) for rows in options.rows]
     except CannotStart as problem:
         raise SystemExit(str(problem)) from None
     print(json.dumps(results, indent=2) if options.json else markdown(results))

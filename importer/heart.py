@@ -5,11 +5,14 @@ It has a database connection of its own, so that neither a long statement nor a 
 
 import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from types import TracebackType
 
 from django.conf import settings
 from django.db import DatabaseError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.functions import Now
 
 from importer.models import DatasetLock, Heartbeat, Import
@@ -44,7 +47,7 @@ class Heart:
         self.lost = False
         self.wanted = ""
         self._stop = threading.Event()
-        self._main = connections["default"]
+        self._watched = [connections["default"]]
         self._thread = threading.Thread(target=self._beat, name=f"heart of import {run_id}", daemon=True)
 
     def __enter__(self) -> "Heart":
@@ -63,6 +66,15 @@ class Heart:
             raise Lost
         if self.wanted:
             raise Interrupted(self.wanted)
+
+    @contextmanager
+    def watching(self, more: BaseDatabaseWrapper) -> Iterator[None]:
+        """Cancel long statements of another connection, too, while the block runs."""
+        self._watched.append(more)
+        try:
+            yield
+        finally:
+            self._watched.remove(more)
 
     def _beat(self) -> None:
         try:
@@ -90,6 +102,7 @@ class Heart:
         self.wanted = news or ""
 
     def _interrupt(self) -> None:
-        raw = self._main.connection
-        if raw is not None and hasattr(raw, "cancel"):
-            raw.cancel()
+        for watched in list(self._watched):
+            raw = watched.connection
+            if raw is not None and not raw.closed:
+                raw.cancel()

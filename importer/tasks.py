@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from importer import runner, sweep
+from importer.attempt import worker_name
 from importer.models import Heartbeat, Import
 from importer.states import WORKING
 
@@ -17,7 +18,7 @@ from importer.states import WORKING
 @shared_task(name="importer.run")
 def run(run_id: int) -> None:
     """Run an import, unless this worker has its hands full: one process is kept free for the timetable."""
-    mine = f"{runner.worker_name(os.getppid(), 0)[:-1]}"
+    mine = worker_name(os.getppid(), 0)[:-1]
     busy = Heartbeat.objects.filter(worker__startswith=mine, lease_until__gt=Now(), run__state__in=WORKING).count()
     if busy < settings.LOADIFY_WORKERS:
         runner.run(run_id)
@@ -36,6 +37,6 @@ def tidy() -> None:
 @worker_shutting_down.connect
 def yield_imports(**_: Any) -> None:
     """Ask the imports of this worker to stop at their next step: its processes do not hear the signal themselves."""
-    mine = runner.worker_name(os.getpid(), 0)[:-1]
+    mine = worker_name(os.getpid(), 0)[:-1]
     Import.objects.filter(state__in=WORKING, heartbeat__worker__startswith=mine).update(wanted=Import.Wanted.YIELD)
     connection.close()

@@ -118,7 +118,12 @@ class Process:
                 start_new_session=True,
                 preexec_fn=prepare,
             )
-        self.pid_file.write(self._popen.pid, program.stop_signal)
+        try:
+            self.pid_file.write(self._popen.pid, program.stop_signal)
+        except OSError:
+            # Nobody would know of it.
+            self.stop()
+            raise
 
     @property
     def pid(self) -> int:

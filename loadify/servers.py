@@ -1,5 +1,6 @@
 """The embedded PostgreSQL and Valkey: what bin/up starts when no address names others."""
 
+import errno
 import importlib.util
 import os
 import platform
@@ -40,6 +41,9 @@ VALKEY_SETTINGS = {
 }
 # The least free disk a first start wants: PostgreSQL writes some 60 MB, and the first import its log.
 ROOM_NEEDED = 500 * 1024**2
+
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class CannotStart(Exception):
@@ -108,6 +112,8 @@ def _started(program: Program, data_dir: Path, answers: Callable[[], bool], seco
     try:
         process = Process(program, data_dir)
     except (OSError, subprocess.SubprocessError) as problem:
+        if isinstance(problem, OSError) and problem.errno in DISK_FULL:
+            raise
         raise CannotStart(f"{program.name} cannot be run: {problem}") from problem
     try:
         in_time = wait_until(lambda: process.ended() or answers(), seconds)

@@ -17,7 +17,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 
 def flag(name: str, default: bool = False) -> bool:
-    """True for 1, true, yes, on; False for 0, false, no, off and blank. Raises ImproperlyConfigured for any other text."""
+    """True for 1, true, yes, on; False for 0, false, no, off, blank. Raises ImproperlyConfigured for any other text."""
     text = os.environ.get(name, "1" if default else "0").strip().lower()
     if text not in {"1", "true", "yes", "on", "0", "false", "no", "off", ""}:
         raise ImproperlyConfigured(f"{name} is “{text}”; write 1 or 0.")
@@ -43,7 +43,7 @@ DEBUG = flag("DEBUG")
 SECRET_KEY = os.environ.get("SECRET_KEY") or embedded.secret_key() or ("only-for-debugging" if DEBUG else "")
 if not SECRET_KEY:
     raise ImproperlyConfigured(
-        "SECRET_KEY is not set. Set it to a long random text, or start with bin/up, which makes one and keeps it in var/."
+        "SECRET_KEY is not set. Set it to a long random text, or start bin/up, which makes one and keeps it in var/."
     )
 HTTPS = flag("LOADIFY_HTTPS")
 ALLOWED_HOSTS = names("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import Field
 
 from importer.datasets import Dataset
 from importer.rows import Cleaned
@@ -276,7 +275,8 @@ class PostgresLoader:
                 WHERE i.indrelid = %s::regclass AND NOT i.indisunique AND NOT i.indisprimary ORDER BY c.relname""",
                 [self.table],
             )
-            return cursor.fetchall()
+            found: list[tuple[str, str, str]] = cursor.fetchall()
+        return found
 
     # --- the end ---------------------------------------------------------------------------------------------------
 
@@ -309,7 +309,7 @@ def encode(columns: Sequence[Sequence[str | None]]) -> bytes:
         [_NULL if cell is None else cell for cell in column] if count else column
         for column, count in zip(columns, nulls, strict=True)
     ]
-    text = _ROW.join(map(_CELL.join, zip(*filled, strict=True)))  # type: ignore[arg-type]  # no None is left in it
+    text = _ROW.join(map(_CELL.join, zip(*filled, strict=True)))
     rows = len(columns[0])
     if (text.count(_CELL), text.count(_ROW), text.count(_NULL)) != (rows * (len(columns) - 1), rows - 1, sum(nulls)):
         return "".join("\t".join(map(_escaped, row)) + "\n" for row in zip(*columns, strict=True)).encode()
@@ -330,7 +330,7 @@ def quoted(name: str) -> str:
     return connection.ops.quote_name(name)
 
 
-def _type(field: "Field[Any, Any]") -> str:
+def _type(field: Any) -> str:
     """The type of a staged column: text for every kind of text (the length was checked), else the field's own."""
     kind = field.db_type(connection) or "text"
     return "text" if kind.startswith(("varchar", "character varying")) else kind
@@ -344,7 +344,7 @@ def _run(sql: str, params: dict[str, Any] | None = None) -> None:
 def _count(sql: str, params: dict[str, Any]) -> int:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def _row(sql: str, params: dict[str, Any] | None = None) -> Any:

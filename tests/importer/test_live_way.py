@@ -1,6 +1,7 @@
 """The way of live events through ASGI, and the relay's rounds, without a server around them."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,7 +31,9 @@ def visit(live: Live, path: str = PATH) -> list[dict[str, Any]]:
     async def receive():
         await asyncio.sleep(60)
 
-    asyncio.run(live(scope(path), receive, send))
+    # In a thread of its own: Playwright keeps a loop running in the main one, for as long as a browser is open.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(live(scope(path), receive, send))).result()
     return sent
 
 

@@ -1,6 +1,7 @@
 """Real Celery workers on the tests' database, to be killed, frozen and shut down."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -13,12 +14,16 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import connection
 
-from importer import sweep
-from importer.models import Heartbeat, Import
+from importer import control, sweep
+from importer.intake import uploads
+from importer.models import Change, Heartbeat, Import
 from importer.states import FINAL
+from products.models import Product
+from products.samples import sample as sample_records
 
 ROOT = Path(__file__).resolve().parents[2]
 LEASE = 2
+COUNTERS = ("lines", "created", "updated", "unchanged", "superseded", "held", "rejected")
 
 
 def worker_env(broker: str | None = None, lease: int = LEASE) -> dict[str, str]:
@@ -89,3 +94,31 @@ def finish(run: Import, seconds: float = 90, told: Callable[[], object] = lambda
         time.sleep(0.3)
         run.refresh_from_db()
     return run
+
+
+def write_sample(path: Path, rows: int) -> Path:
+    """A sample file with a bad line in every hundred."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for number, record in enumerate(sample_records(rows, random.Random(7))):
+            cells = record[:2] if number % 100 == 50 else record
+            file.write(",".join('"' + cell.replace('"', '""') + '"' for cell in cells) + "\n")
+    return path
+
+
+def submit(path: Path) -> Import:
+    with path.open("rb") as stream:
+        return control.submit(uploads.keep(None, path.name, stream), "products", owner=None)
+
+
+def outcome(run: Import) -> tuple[object, ...]:
+    """All that an import leaves behind, but for ids and moments."""
+    rows = list(Product.objects.order_by("sku_key").values_list("sku", "name", "description", "active"))
+    changes = sorted(Change.objects.filter(run=run).values_list("line", "kind"))
+    keys = dict(Product.objects.values_list("pk", "sku_key"))
+    of_rows = sorted(keys[row] for row in Change.objects.filter(run=run).values_list("row_id", flat=True))
+    return [getattr(run, n) for n in COUNTERS], rows, changes, of_rows, sorted(run.rejects.values_list("line", "reason"))
+
+
+def clear() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE products_product")

@@ -125,6 +125,16 @@ def test_what_products_say_is_shown_as_text(reader: Client) -> None:
     assert "<script>alert" not in page.text
 
 
+def test_total_of_a_big_table_is_about_right_and_of_a_search_exact(reader: Client) -> None:
+    make("a-1", "b-1")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE pg_class SET reltuples = 466667 WHERE oid = 'products_product'::regclass")
+    assert "About 466,700 products" in reader.get("/products/").text
+    found = reader.get("/products/", {"q": "a-"}).text
+    assert "1 product\n" in found
+    assert "About" not in found
+
+
 def test_number_of_queries_does_not_grow_with_rows(reader: Client) -> None:
     make("a")
     with CaptureQueriesContext(

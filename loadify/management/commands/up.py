@@ -1,6 +1,5 @@
 """`manage.py up`: the whole of Loadify on this machine, until Ctrl-C."""
 
-import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ class Command(BaseCommand):
         except (servers.CannotStart, AddressTaken) as problem:
             raise CommandError(str(problem)) from None
         except OSError as problem:
-            if problem.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if problem.errno not in servers.DISK_FULL:
                 raise
             raise CommandError(f"The disk of {data_dir} is full: {problem}. Make room and start again.") from None
         finally:
