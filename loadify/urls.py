@@ -13,3 +13,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("products.urls")),
     path("healthz", login_not_required(health.healthz), name="healthz"),
 ]
+
+# Django looks for this name.
+handler400 = "pages.http.bad_request"

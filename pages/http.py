@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
@@ -25,3 +26,9 @@ def render_part(
     response = render(request, part if wants_part(request) else page, dict(context or {}), status=status)
     patch_vary_headers(response, ["HX-Request", "HX-History-Restore-Request", "HX-Boosted"])
     return response
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The page for a request that cannot be read (400), or that carries more than it may outside of files (413)."""
+    status = 413 if isinstance(exception, RequestDataTooBig) else 400
+    return render(request, f"{status}.html", status=status)

@@ -15,6 +15,11 @@ from tests.site import Site
 REQUIRED = {name.strip() for name in os.environ.get("LOADIFY_REQUIRE", "").split(",")}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Once a browser runs, Playwright's event loop runs in this thread to the end, and asyncio.run() is refused.
+    items.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
+
+
 def missing(service: str, sentence: str) -> None:
     """Skip the test for want of a service, or fail it where LOADIFY_REQUIRE names the service or says all."""
     if REQUIRED & {service, "all"}:

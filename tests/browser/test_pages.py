@@ -44,6 +44,16 @@ def test_pages_are_open_to_everybody(signed_in_page: Page, path: str, width: int
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_open_menu_can_be_read(signed_in_page: Page, scheme: str) -> None:
+    signed_in_page.emulate_media(color_scheme=scheme)
+    signed_in_page.goto("/products/?q=nothing-like-it")
+    signed_in_page.locator(".menu summary").click()
+    expect(signed_in_page.get_by_role("button", name="Sign out")).to_be_visible()
+    found = Axe().run(signed_in_page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["/accounts/login/", "/accounts/password/reset/", "/accounts/signup/"])
 def test_pages_before_signing_in_are_open_to_everybody(page: Page, path: str, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)

@@ -9,10 +9,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from importer import control, datasets, runner
+from importer import control, datasets, locks, runner
 from importer.intake import uploads
 from importer.models import Import
-from importer.states import CLAIMABLE, FINAL, State
+from importer.states import FINAL, State
 from importer.values import ImportProblem
 
 BUCKETS = ("created", "updated", "unchanged", "superseded", "held", "rejected")
@@ -50,12 +50,15 @@ class Command(BaseCommand):
         run.refresh_from_db()
         while run.state not in FINAL:
             time.sleep(0.5)
-            if run.state in CLAIMABLE:
+            if run.state == State.QUEUED or (
+                run.state == State.WAITING and locks.next_waiting(run.dataset) == run.pk
+            ):
                 runner.run(run.pk)
             run.refresh_from_db()
 
     def _report(self, run: Import) -> dict[str, Any]:
-        assert run.started_at and run.finished_at
+        assert run.started_at is not None
+        assert run.finished_at is not None
         return {
             "id": str(run.public_id),
             "dataset": run.dataset,
