@@ -116,6 +116,9 @@ class Heartbeat(models.Model):
     #: Until this moment, by the database's clock, the worker may write; after it the import belongs to whoever claims it.
     lease_until = models.DateTimeField()
 
+    def __str__(self) -> str:
+        return f"heartbeat of import {self.run_id} from {self.worker}"
+
 
 class DatasetLock(models.Model):
     """Who may change a dataset: one import, or a person's delete-all."""
@@ -128,6 +131,9 @@ class DatasetLock(models.Model):
     #: Search indexes that were dropped for a load and must be built again: [[name, definition], …]
     missing_indexes = models.JSONField(default=list, blank=True)
 
+    def __str__(self) -> str:
+        return f"{self.dataset}, held by {self.holder or 'nobody'}"
+
 
 class Reject(models.Model):
     """A line that was not taken, with its cells and one sentence why."""
@@ -139,6 +145,9 @@ class Reject(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "line"], name="reject_run_line_unique")]
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 class Change(models.Model):
@@ -167,3 +176,6 @@ class Change(models.Model):
     kind = models.CharField(max_length=1, choices=Kind)
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
+
+    def __str__(self) -> str:
+        return f"row {self.row_id} of {self.dataset} {self.get_kind_display()}"

@@ -47,7 +47,8 @@ def revive() -> None:
                 finished_at=timezone.now(),
                 error=f"{DEATHS} workers died one after the other at the same place of this import; look into their logs.",
             )
-            locks.release(run)
+            if moved:
+                locks.release(run)
         else:
             moved = same.update(state=State.QUEUED, version=F("version") + 1, wanted="")
         if moved:
@@ -57,7 +58,8 @@ def revive() -> None:
 def build_missing(dataset: str) -> None:
     """Build the search indexes that an import dropped and could not build again."""
     with transaction.atomic():
-        lock = DatasetLock.objects.select_for_update(skip_locked=True, of=("self",)).filter(locks.free(), dataset=dataset).first()
+        free = DatasetLock.objects.filter(locks.free(), dataset=dataset)
+        lock = free.select_for_update(skip_locked=True, of=("self",)).first()
         if lock is None:
             return
         # Holding the row keeps imports away from the dataset until the indexes are there.

@@ -14,7 +14,7 @@ import psutil
 import requests
 
 from loadify.embedded import free_port
-from loadify.processes import PidFile, wait_until
+from loadify.processes import PidFile, end_with_parent, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 NOT_INHERITED = re.compile(r"(DATABASE_URL|BROKER_URL|SECRET_KEY|DEBUG|PORT|DJANGO_.*|LOADIFY_.*|PYTEST_.*)\Z")
@@ -64,6 +64,8 @@ class Site:
             text=True,
             # Ctrl-C at pytest must not end it before the tests that use it.
             start_new_session=True,
+            # A pytest that was killed must not leave a site behind.
+            preexec_fn=lambda: end_with_parent(signal.SIGTERM),
         )
         threading.Thread(target=self._listen, args=(self.up,), daemon=True).start()
         wait_until(lambda: self.says("Loadify runs at") or self.up.poll() is not None, seconds)

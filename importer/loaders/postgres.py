@@ -255,7 +255,7 @@ class PostgresLoader:
         _run(definition.replace("CREATE INDEX", "CREATE INDEX IF NOT EXISTS", 1))
 
     def clean_search_indexes(self) -> None:
-        """Move what the load left in the pending lists of GIN indexes into their trees: searches are 7 times slower otherwise."""
+        """Move what the load left in pending lists of GIN indexes into their trees: else searches are 7 times slower."""
         for name, _, method in self._search_indexes():
             if method == "gin":
                 _run("SELECT gin_clean_pending_list(%(name)s::regclass)", {"name": quoted(name)})

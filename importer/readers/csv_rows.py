@@ -44,7 +44,10 @@ class CsvRows:
         raise BadFile(batch.rejected[0].reason if batch.rejected else "The file is empty.")
 
     def batches(self, resume: dict[str, int], size: int) -> Iterator[Batch]:
-        """Batches of about `size` records (a multiple of 500 when above it), from where `resume` says. Raises BadFile for a line over LONGEST_LINE."""
+        """Batches of about `size` records (a multiple of 500 when above it), from where `resume` says.
+
+        Raises BadFile for a line over LONGEST_LINE.
+        """
         while True:
             source = _Source(self.file, resume["offset"], resume["line"])
             reader = csv.reader(chain(chain.from_iterable(source.blocks()), [_END]))

@@ -1,6 +1,7 @@
 import django.utils.timezone
-import importer.values
 from django.db import migrations, models
+
+import importer.values
 
 
 class Migration(migrations.Migration):

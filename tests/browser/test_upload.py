@@ -9,6 +9,7 @@ from playwright.sync_api import BrowserContext, CDPSession, Page, expect
 
 pytestmark = pytest.mark.browser
 
+MIB = 1024 * 1024
 SIZE = 20_000_000
 IMPORT_PAGE = re.compile(r"/imports/[0-9a-f-]{36}/$")
 
@@ -88,13 +89,13 @@ def test_dropped_file_is_taken(signed_in_page: Page) -> None:
 
 def test_upload_goes_on_after_the_tab_was_closed(signed_in_page: Page, big_file: Path) -> None:
     choose(signed_in_page, big_file)
-    slow(signed_in_page, 4_000_000)
+    slow(signed_in_page, 2_000_000)
     signed_in_page.get_by_role("button", name="Start the import").click()
+    expect(signed_in_page.locator("#sending-bytes")).to_have_text(re.compile(r"^\d\.\d MB of 20\.0 MB$"))
+    expect(signed_in_page.locator("#sending-rate")).to_have_text(re.compile(r"^[\d.]+ [kM]B/s$"))
+    expect(signed_in_page.locator("#sending-left")).to_have_text(re.compile(r"^(a few seconds|about \d+ s) left$"))
     # Past the first part of 8 MiB, which is 41 %.
-    expect(signed_in_page.locator("#sending-percent")).to_have_text(re.compile(r"^(5\d|6\d) %$"))
-    expect(signed_in_page.locator("#sending-bytes")).to_have_text(re.compile(r"^1\d\.\d MB of 20\.0 MB$"))
-    expect(signed_in_page.locator("#sending-rate")).to_have_text(re.compile(r"^[\d.]+ MB/s$"))
-    expect(signed_in_page.locator("#sending-left")).to_have_text("a few seconds left")
+    expect(signed_in_page.locator("#sending-percent")).to_have_text(re.compile(r"^[56]\d %$"))
     context = signed_in_page.context
     signed_in_page.close()
 
@@ -105,10 +106,14 @@ def test_upload_goes_on_after_the_tab_was_closed(signed_in_page: Page, big_file:
         lambda request: sent.append(int(request.headers["upload-offset"])) if request.method == "PATCH" else None,
     )
     choose(again, big_file)
-    expect(again.locator("#sending-notice")).to_have_text("Going on at 41 %: 8.4 MB of this file are here already.")
+    notice = again.locator("#sending-notice")
+    expect(notice).to_have_text(re.compile(r"^Going on at \d\d %: [\d.]+ MB of this file are here already\.$"))
+    # On a busy machine the tab may close only after the second part.
+    late = "83 %: 16.8 MB" in notice.inner_text()
+    assert late or "41 %: 8.4 MB" in notice.inner_text()
     again.get_by_role("button", name="Go on with the import").click()
     again.wait_for_url(IMPORT_PAGE)
-    assert sent == [8 * 1024 * 1024, 16 * 1024 * 1024]
+    assert sent == ([16 * MIB] if late else [8 * MIB, 16 * MIB])
 
 
 def test_lost_connection_is_said_and_mended(signed_in_page: Page, big_file: Path) -> None:
@@ -179,6 +184,8 @@ def test_empty_file_is_refused_with_a_sentence(signed_in_page: Page, tmp_path: P
 
 def test_keyboard_alone_sends_a_file(signed_in_page: Page, small_file: Path) -> None:
     page = signed_in_page
+    # From the start: Playwright does not wait until the browser has heard that it wants the file chooser.
+    page.on("filechooser", lambda chooser: chooser.set_files(small_file))
     page.goto("/imports/new/")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
@@ -188,9 +195,8 @@ def test_keyboard_alone_sends_a_file(signed_in_page: Page, small_file: Path) -> 
     expect(page.get_by_label("What is in the file?")).to_be_focused()
     page.keyboard.press("Tab")
     expect(page.get_by_label("Choose a file")).to_be_focused()
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
-    chooser.value.set_files(small_file)
+    page.keyboard.press("Space")
+    expect(page.locator("#sending-name")).to_have_text("small.csv")
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Start the import")).to_be_focused()
     page.keyboard.press("Enter")
@@ -199,9 +205,7 @@ def test_keyboard_alone_sends_a_file(signed_in_page: Page, small_file: Path) -> 
 
 def test_without_javascript_the_plain_form_sends_the_file(signed_in_page: Page, site, small_file: Path) -> None:
     state = signed_in_page.context.storage_state()
-    context = signed_in_page.context.browser.new_context(
-        base_url=site.url, storage_state=state, java_script_enabled=False
-    )
+    context = signed_in_page.context.browser.new_context(base_url=site.url, storage_state=state, java_script_enabled=False)
     page = context.new_page()
     choose(page, small_file)
     expect(page.locator("input[name=file]")).to_be_visible()

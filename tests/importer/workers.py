@@ -47,8 +47,9 @@ class Workers:
 
     def __enter__(self) -> "Workers":
         with self.log.open("wb") as log:
+            name = f"test{os.urandom(3).hex()}@%h"
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", "loadify", "worker", "--loglevel", "info", "-n", f"test{os.urandom(3).hex()}@%h"],
+                [sys.executable, "-m", "celery", "-A", "loadify", "worker", "--loglevel", "info", "-n", name],
                 cwd=ROOT,
                 env=self.env,
                 stdin=subprocess.DEVNULL,
