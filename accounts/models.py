@@ -34,9 +34,7 @@ class Users(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    email = models.EmailField(
-        unique=True, error_messages={"unique": "Somebody with this e-mail address is here already."}
-    )
+    email = models.EmailField(unique=True, error_messages={"unique": "Somebody with this e-mail address is here already."})
     name = models.CharField(max_length=150, blank=True)
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.VIEWER)
     is_staff = models.BooleanField(default=False)

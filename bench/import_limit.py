@@ -160,8 +160,7 @@ def markdown(report: dict[str, Any]) -> str:
         rounds = ", ".join(f"{seconds:.1f}" for seconds in arm["seconds"])
         phases = ", ".join(f"{phase} {seconds:.1f}" for phase, seconds in arm["phases"].items()) or "–"
         lines.append(
-            f"| {name} | {arm['median']:.1f} | {rounds} | {arm['times_copy']:.2f}"
-            f" | {arm['times_fresh']:.2f} | {phases} |"
+            f"| {name} | {arm['median']:.1f} | {rounds} | {arm['times_copy']:.2f} | {arm['times_fresh']:.2f} | {phases} |"
         )
     return "\n".join(lines)
 

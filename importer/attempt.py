@@ -62,7 +62,7 @@ class Attempt:
             seen = Import.objects.filter(pk=run_id, state__in=CLAIMABLE).first()
             if seen is None:
                 return None
-            phase = State(seen.checkpoint.get("phase", State.STAGING))
+            phase = _phase(seen.checkpoint)
             won = Import.objects.filter(pk=run_id, state__in=CLAIMABLE, attempt=seen.attempt).update(
                 state=phase,
                 attempt=F("attempt") + 1,
@@ -149,6 +149,11 @@ class Attempt:
 
     def leave(self, state: State, **fields: Any) -> bool:
         """Write the last words of this attempt; False when the import is not its own any more."""
-        return bool(
-            self.mine().update(state=state, version=F("version") + 1, wanted="", seconds=self.spent(), **fields)
-        )
+        return bool(self.mine().update(state=state, version=F("version") + 1, wanted="", seconds=self.spent(), **fields))
+
+
+def _phase(checkpoint: dict[str, Any]) -> State:
+    """Where to go on. A plan of which nothing was written yet is made anew: people may have edited rows meanwhile."""
+    phase = State(checkpoint.get("phase", State.STAGING))
+    begun = any(lane[0] for lane in checkpoint.get("lanes", {}).values())
+    return State.COMPARING if phase == State.APPLYING and not begun else phase

@@ -8,7 +8,7 @@ from importer.models import Import, StoredFile
 from importer.values import BadFile, quote
 
 
-def submit(file: StoredFile, dataset: str, owner: User | None, mode: str = Import.Mode.APPLY) -> Import:
+def submit(file: StoredFile, dataset: str, owner: User | None) -> Import:
     """Queue a stored file for import into `dataset` and tell the workers after the commit.
 
     Raises BadFile when the file is empty or has not arrived in full, KeyError when there is no such dataset.
@@ -21,6 +21,6 @@ def submit(file: StoredFile, dataset: str, owner: User | None, mode: str = Impor
             f"Only {file.received:,} of {file.size:,} bytes of {quote(file.name)} have arrived; finish the upload first."
         )
     with transaction.atomic():
-        run = Import.objects.create(file=file, dataset=dataset, owner=owner, mode=mode)
+        run = Import.objects.create(file=file, dataset=dataset, owner=owner)
         transaction.on_commit(lambda: runner.hint(run.pk))
     return run

@@ -58,9 +58,7 @@ class Dataset:
             known = [fold(name) for name in (column.name, *column.aliases)]
             found = [place for place, name in enumerate(names) if name in known]
             if len(found) > 1:
-                raise BadHeading(
-                    f"Line 1: the column {quote(column.name)} stands there {len(found)} times; once is needed."
-                )
+                raise BadHeading(f"Line 1: the column {quote(column.name)} stands there {len(found)} times; once is needed.")
             if found:
                 places[column.name] = found[0]
         missing = [column.name for column in self.columns if column.required and column.name not in places]

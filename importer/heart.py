@@ -54,9 +54,7 @@ class Heart:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stop.set()
         self._thread.join()
 
@@ -93,9 +91,7 @@ class Heart:
     def _once(self) -> None:
         mine = {"run_id": self.run_id, "attempt": self.attempt}
         # A lease that ran out is never taken up again: a worker that was frozen must find that it is late.
-        alive = Heartbeat.objects.filter(**mine, lease_until__gt=Now()).update(
-            beat_at=Now(), lease_until=Now() + lease()
-        )
+        alive = Heartbeat.objects.filter(**mine, lease_until__gt=Now()).update(beat_at=Now(), lease_until=Now() + lease())
         DatasetLock.objects.filter(**mine).update(lease_until=Now() + lease())
         news = Import.objects.filter(pk=self.run_id, attempt=self.attempt).values_list("wanted", flat=True).first()
         self.lost = not alive or news is None

@@ -41,9 +41,7 @@ def next_waiting(dataset: str) -> int | None:
     """The import that is first in line for a dataset that is free, if any."""
     if DatasetLock.objects.filter(dataset=dataset).exclude(free()).exists():
         return None
-    return (
-        Import.objects.filter(dataset=dataset, state=State.WAITING).order_by("pk").values_list("pk", flat=True).first()
-    )
+    return Import.objects.filter(dataset=dataset, state=State.WAITING).order_by("pk").values_list("pk", flat=True).first()
 
 
 def missing(dataset: str) -> list[list[str]]:

@@ -87,9 +87,7 @@ class Import(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(
-                fields=["dataset", "id"], name="import_waiting_idx", condition=~models.Q(state__in=sorted(FINAL))
-            ),
+            models.Index(fields=["dataset", "id"], name="import_waiting_idx", condition=~models.Q(state__in=sorted(FINAL))),
             models.Index(fields=["owner", "-id"], name="import_owner_idx"),
         ]
 
@@ -165,9 +163,7 @@ class Change(models.Model):
 
     dataset = models.CharField(max_length=40)
     row_id = models.BigIntegerField()
-    run = models.ForeignKey(
-        Import, models.DO_NOTHING, null=True, related_name="changes", db_constraint=False, db_index=False
-    )
+    run = models.ForeignKey(Import, models.DO_NOTHING, null=True, related_name="changes", db_constraint=False, db_index=False)
     line = models.BigIntegerField(null=True)
     person = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.DO_NOTHING, null=True, related_name="+", db_constraint=False, db_index=False

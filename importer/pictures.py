@@ -32,9 +32,7 @@ def speed_over_time(samples: Sequence[Sequence[float]], columns: int = COLUMNS) 
     columns = min(columns, len(known) - 1)
     width = span / columns
     edges = [_rows_at(known, column * width) for column in range(columns + 1)]
-    return tuple(
-        Point(column * width, width, max(0.0, edges[column + 1] - edges[column]) / width) for column in range(columns)
-    )
+    return tuple(Point(column * width, width, max(0.0, edges[column + 1] - edges[column]) / width) for column in range(columns))
 
 
 def _rows_at(known: Sequence[tuple[float, float]], moment: float) -> float:

@@ -134,8 +134,7 @@ def dataset_title(name: str) -> str:
 def buckets(run: Import) -> tuple[Bucket, ...]:
     """Every bucket in the order of the bar; the lines in none of them come last. They add up to `run.lines`."""
     named = tuple(
-        Bucket(name, name, getattr(run, name))
-        for name in ("created", "updated", "unchanged", "superseded", "held", "rejected")
+        Bucket(name, name, getattr(run, name)) for name in ("created", "updated", "unchanged", "superseded", "held", "rejected")
     )
     remaining = max(0, run.lines - run.counted)
     if run.state in FINAL:
@@ -191,9 +190,7 @@ def rows_per_second(run: Import, elapsed: float | None) -> float | None:
     if run.state not in (State.STAGING, State.APPLYING, State.PUBLISHING, State.UNDOING) or len(run.samples) < 2:
         return None
     last_at, last_rows = run.samples[-1]
-    first_at, first_rows = next(
-        (sample for sample in run.samples[:-1] if sample[0] >= last_at - SPEED_WINDOW), run.samples[-2]
-    )
+    first_at, first_rows = next((sample for sample in run.samples[:-1] if sample[0] >= last_at - SPEED_WINDOW), run.samples[-2])
     return max(0.0, (last_rows - first_rows) / (last_at - first_at)) if last_at > first_at else None
 
 

@@ -65,9 +65,7 @@ class Cleaning:
     def clean(self, batch: Batch) -> Cleaned:
         lines, rows, rejected = batch.lines, batch.rows, list(batch.rejected)
         if rows and set(map(len, rows)) != {self.width}:
-            rejected += [
-                self._wrong_width(line, row) for line, row in zip(lines, rows, strict=True) if len(row) != self.width
-            ]
+            rejected += [self._wrong_width(line, row) for line, row in zip(lines, rows, strict=True) if len(row) != self.width]
             kept = [(line, row) for line, row in zip(lines, rows, strict=True) if len(row) == self.width]
             lines, rows = [line for line, _ in kept], [row for _, row in kept]
         if not rows:

@@ -19,7 +19,7 @@ from importer import datasets, locks
 from importer.ahead import ahead
 from importer.attempt import Attempt
 from importer.heart import Heart, Interrupted, Lost
-from importer.loaders.postgres import PostgresLoader, Raced
+from importer.loaders.postgres import LOCK_NOT_AVAILABLE, PostgresLoader, Raced, drop_work_tables
 from importer.models import Import, Reject
 from importer.readers.csv_rows import CsvRows
 from importer.rows import Cleaned, Cleaning, Rejected
@@ -34,7 +34,6 @@ CHUNK = 5_000
 BUCKET = 20_000
 #: Connections that apply side by side, each a stretch of keys of its own: two took 0.6 of the time of one (measured).
 LANES = 2
-LOCK_NOT_AVAILABLE = "55P03"
 
 
 def hint(run_id: int) -> None:
@@ -188,9 +187,7 @@ class Runner:
                 return True
             except Raced:
                 continue
-        raise ImportProblem(
-            "Other people keep deleting the rows that this import writes; start it again when they are done."
-        )
+        raise ImportProblem("Other people keep deleting the rows that this import writes; start it again when they are done.")
 
     def _index(self) -> None:
         """Build the search indexes that were dropped, tidy the others, and end."""
@@ -204,14 +201,14 @@ class Runner:
             self.loader().index_changes()
             self.loader().clean_search_indexes()
         with self.step(step_done=total, step_total=total):
-            self.loader().analyze()
+            self.loader().analyze(self.run.created + self.run.updated)
         self._end()
 
     def _end(self) -> None:
         """The last transaction: final state, work tables gone, the dataset free for the next in line."""
         fields = {"state": State.DONE, "seconds": self.attempt.spent(), "finished_at": timezone.now(), "wanted": ""}
         with self.step(**fields):
-            self.loader().drop_work_tables()
+            drop_work_tables(self.run.pk)
             locks.release(self.run)
         log.info("Import %s: done, %s lines", self.run.public_id, self.run.lines)
         self._hint_next()
@@ -243,9 +240,7 @@ class Runner:
         """An error nobody foresaw: ours, or the consequence of working on after somebody else took the import over."""
         if self.attempt.mine().exists():
             log.error("Import %s failed", self.run.public_id, exc_info=problem)
-            self.fail(
-                f"The import stopped on an error of ours, not of your file ({type(problem).__name__}: {problem})."
-            )
+            self.fail(f"The import stopped on an error of ours, not of your file ({type(problem).__name__}: {problem}).")
         else:
             self.log_lost()
 
@@ -264,9 +259,7 @@ class Runner:
             self.fail(f"The database has no room for this import: {str(problem).strip()} Make room and try again.")
             return
         # Away or restarting: the lease runs out and the sweep queues the import again.
-        log.warning(
-            "Import %s: the database does not answer (%s); it goes on when it is back.", self.run.public_id, problem
-        )
+        log.warning("Import %s: the database does not answer (%s); it goes on when it is back.", self.run.public_id, problem)
         connection.close()
 
     def log_lost(self) -> None:

@@ -67,9 +67,7 @@ def new(request: HttpRequest) -> HttpResponse:
         "form_limit": settings.LOADIFY_FORM_LIMIT,
         "largest": settings.LOADIFY_MAX_FILE_SIZE,
     }
-    return render_part(
-        request, "importer/new.html", "importer/_new_form.html", context, status=422 if form.is_bound else 200
-    )
+    return render_part(request, "importer/new.html", "importer/_new_form.html", context, status=422 if form.is_bound else 200)
 
 
 def _file_of(request: HttpRequest, form: NewImport) -> StoredFile:
@@ -143,9 +141,7 @@ def _take_part(request: HttpRequest, public_id: UUID) -> StoredFile:
     if request.content_type != PART_TYPE:
         raise BadRequest(415, f"A part is sent as {PART_TYPE}, not as {request.content_type or 'nothing at all'}.")
     length = _number(request, "Content-Length") if "Content-Length" in request.headers else None
-    return intake.append(
-        _person(request), public_id, _number(request, "Upload-Offset"), request, length, _checksum(request)
-    )
+    return intake.append(_person(request), public_id, _number(request, "Upload-Offset"), request, length, _checksum(request))
 
 
 def _person(request: HttpRequest) -> User:

@@ -103,9 +103,7 @@ class Text:
         if not _is_utf8(value):
             raise BadValue(f"The {self.what} is not UTF-8 text: {quote(value)}.")
         if len(value) > self.longest:
-            raise BadValue(
-                f"The {self.what} is {len(value):,} characters long, {self.longest:,} are allowed: {quote(value)}."
-            )
+            raise BadValue(f"The {self.what} is {len(value):,} characters long, {self.longest:,} are allowed: {quote(value)}.")
         return value
 
     def many(self, texts: Sequence[str]) -> Sequence[str]:

@@ -129,9 +129,7 @@ def _signed_in_state(browser: Browser, site: Site) -> Any:
 @pytest.fixture
 def signed_in_page(browser: Browser, site: Site, _signed_in_state: Any) -> Iterator[Page]:
     """A fresh window in which the site's administrator is signed in."""
-    context = browser.new_context(
-        base_url=site.url, viewport={"width": 1280, "height": 800}, storage_state=_signed_in_state
-    )
+    context = browser.new_context(base_url=site.url, viewport={"width": 1280, "height": 800}, storage_state=_signed_in_state)
     context.set_default_timeout(15_000)
     yield context.new_page()
     context.close()

@@ -180,9 +180,7 @@ class _Blocks:
 
     def __init__(self, stream: Stream, most: int, checksum: Checksum | None) -> None:
         if checksum and checksum.name not in CHECKSUMS:
-            raise WrongChecksum(
-                f"The checksum {quote(checksum.name)} is not known here; {' and '.join(CHECKSUMS)} are."
-            )
+            raise WrongChecksum(f"The checksum {quote(checksum.name)} is not known here; {' and '.join(CHECKSUMS)} are.")
         self.stream, self.most, self.checksum = stream, most, checksum
 
     def __iter__(self) -> Iterator[bytes]:
@@ -231,8 +229,7 @@ def _watched(name: str, stream: Stream, see: Callable[[bytes], None]) -> Iterato
 def _check_size(name: str, size: int) -> None:
     if size > settings.LOADIFY_MAX_FILE_SIZE:
         raise TooLarge(
-            f"{quote(name)} has {in_words(size)} or more; "
-            f"files of up to {in_words(settings.LOADIFY_MAX_FILE_SIZE)} are taken."
+            f"{quote(name)} has {in_words(size)} or more; files of up to {in_words(settings.LOADIFY_MAX_FILE_SIZE)} are taken."
         )
 
 
@@ -264,9 +261,7 @@ def _locked(owner: User, public_id: UUID) -> StoredFile:
     except OperationalError as error:
         if getattr(error.__cause__, "pgcode", _LOCK_NOT_AVAILABLE) != _LOCK_NOT_AVAILABLE:
             raise
-        raise Busy(
-            "Another part of this file is being written, perhaps from another tab. Try again shortly."
-        ) from error
+        raise Busy("Another part of this file is being written, perhaps from another tab. Try again shortly.") from error
 
 
 def _alive(file: StoredFile) -> StoredFile:

@@ -13,15 +13,19 @@ Every function runs inside the caller's transaction. Table and column names come
 """
 
 import io
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 
 from importer.datasets import Dataset
 from importer.rows import Cleaned
 
+log = logging.getLogger(__name__)
+
+LOCK_NOT_AVAILABLE = "55P03"
 #: Marks that stand for tab, end of row and NULL until the text is escaped; a chunk that holds one itself takes the slow way.
 _CELL, _ROW, _NULL = "\x1f", "\x1e", "\x1d"
 _ESCAPES = (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"))
@@ -118,10 +122,9 @@ class PostgresLoader:
         )
         _run(f"ALTER TABLE {self.plan} ADD PRIMARY KEY (seq)")
         _run(f"ANALYZE {self.plan}")
-        create, update = _row(
-            f"SELECT count(*) FILTER (WHERE NOT existing), count(*) FILTER (WHERE existing) FROM {self.plan}"
-        )
-        self._make_changes()
+        create, update = _row(f"SELECT count(*) FILTER (WHERE NOT existing), count(*) FILTER (WHERE existing) FROM {self.plan}")
+        if create or update:
+            self._make_changes()
         return Compared(keys, create, update)
 
     def _make_changes(self) -> None:
@@ -152,9 +155,7 @@ class PostgresLoader:
                     AND NOT EXISTS (SELECT FROM {self.table} t WHERE t.{self.key} = p.key)""",
                 span,
             )
-            planned = _one(
-                f"SELECT count(*) FROM {self.plan} WHERE seq > %(after)s AND seq <= %(until)s AND existing", span
-            )
+            planned = _one(f"SELECT count(*) FROM {self.plan} WHERE seq > %(after)s AND seq <= %(until)s AND existing", span)
         created = self._insert(span) if planned < keys else 0
         if created < keys - planned:
             # Somebody made rows with these keys since COMPARE: they are there now, and are updated like the others.
@@ -260,12 +261,16 @@ class PostgresLoader:
             if method == "gin":
                 _run("SELECT gin_clean_pending_list(%(name)s::regclass)", {"name": quoted(name)})
 
-    def analyze(self) -> None:
-        _run(f"ANALYZE {self.table}")
+    def analyze(self, changed: int) -> None:
+        """Count anew what the planner goes by, after a load that changed a good part of the table."""
+        rows = _one("SELECT reltuples FROM pg_class WHERE oid = %(table)s::regclass", {"table": self.table})
+        if changed * 10 >= rows:
+            _run(f"ANALYZE {self.table}")
 
     def index_changes(self) -> None:
         """So that the timeline of a row is found without reading the whole partition."""
-        _run(f"CREATE INDEX IF NOT EXISTS {self.changes}_row ON {self.changes} (row_id)")
+        if _one(f"SELECT to_regclass('{self.changes}') IS NOT NULL"):
+            _run(f"CREATE INDEX IF NOT EXISTS {self.changes}_row ON {self.changes} (row_id)")
 
     def _search_indexes(self) -> list[tuple[str, str, str]]:
         with connection.cursor() as cursor:
@@ -280,13 +285,21 @@ class PostgresLoader:
 
     # --- the end ---------------------------------------------------------------------------------------------------
 
-    def drop_work_tables(self) -> None:
-        drop_work_tables(self.run_id)
-
 
 def drop_work_tables(run_id: int) -> None:
-    """Drop the staging and plan tables of an import; its Changes stay."""
-    _run(f"DROP TABLE IF EXISTS importer_stage_{run_id}, importer_plan_{run_id}")
+    """Drop the staging and plan tables of an import; its Changes stay.
+
+    A worker that froze inside a COPY keeps its staging table locked for as long as it is frozen: after a second the table
+    is left for the next time.
+    """
+    try:
+        with transaction.atomic():
+            _run("SET LOCAL lock_timeout = '1s'")
+            _run(f"DROP TABLE IF EXISTS importer_stage_{run_id}, importer_plan_{run_id}")
+    except OperationalError as problem:
+        if getattr(problem.__cause__, "pgcode", "") != LOCK_NOT_AVAILABLE:
+            raise
+        log.warning("The work tables of import %s are in use; they are dropped later.", run_id)
 
 
 def work_tables() -> dict[int, list[str]]:

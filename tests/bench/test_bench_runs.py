@@ -53,6 +53,4 @@ def test_clean_file_holds_the_last_line_of_each_key(tmp_path: Path) -> None:
     raw.write_text('name,sku,description\nOld,a-b,old\nOther, c ,"x, ""y""\nz"\n New ,A-B,new\n', encoding="utf-8")
     assert raw_copy.clean(raw, clean) == 2
     now = "2026-01-01 00:00:00+00"
-    assert clean.read_text(encoding="utf-8") == (
-        f'c,c,Other,"x, ""y""\nz",t,{now},{now}\nA-B,a-b,New,new,t,{now},{now}\n'
-    )
+    assert clean.read_text(encoding="utf-8") == (f'c,c,Other,"x, ""y""\nz",t,{now},{now}\nA-B,a-b,New,new,t,{now},{now}\n')

@@ -182,9 +182,7 @@ def test_the_relay_outlives_its_database_connection(web, run, cookie):
 
 def connections() -> int:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
         return int(cursor.fetchone()[0])
 
 

@@ -58,9 +58,7 @@ def test_who_waits_longer_comes_first():
 
 
 def test_a_persons_lock_holds_until_its_lease_ends():
-    DatasetLock.objects.create(
-        dataset="products", holder="somebody", lease_until=timezone.now() + timedelta(minutes=1)
-    )
+    DatasetLock.objects.create(dataset="products", holder="somebody", lease_until=timezone.now() + timedelta(minutes=1))
     run = make()
     assert not locks.take(run)
     DatasetLock.objects.update(lease_until=timezone.now() - timedelta(seconds=1))

@@ -87,9 +87,7 @@ def test_upload_that_is_complete_starts_an_import(browser_of_anna: Client, anna:
         ({"dataset": "products", "upload": str(uuid.uuid4())}, "The file that was sent is not here any more."),
     ],
 )
-def test_form_that_cannot_be_taken_is_shown_again(
-    browser_of_anna: Client, fields: dict[str, object], sentence: str
-) -> None:
+def test_form_that_cannot_be_taken_is_shown_again(browser_of_anna: Client, fields: dict[str, object], sentence: str) -> None:
     for value in fields.values():
         if isinstance(value, SimpleUploadedFile):
             value.seek(0)

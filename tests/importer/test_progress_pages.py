@@ -108,9 +108,7 @@ def test_the_page_needs_no_script(client, people, run):
 @pytest.mark.parametrize("state", State)
 def test_every_state_has_a_page_without_inline_script_or_style(client, people, run, state):
     client.force_login(people["ada"])
-    Import.objects.update(
-        state=state, samples=[[1, 10], [2, 30], [3, 90]], error="It broke." if state == "failed" else ""
-    )
+    Import.objects.update(state=state, samples=[[1, 10], [2, 30], [3, 90]], error="It broke." if state == "failed" else "")
     page = client.get(address(run)).content.decode()
     assert str(state.label) in page
     assert not re.search(r"\sstyle=|<style|\son\w+=|<script(?![^>]*\ssrc=)", page)

@@ -13,9 +13,7 @@ from products.models import Product
 from tests.importer.reference import Catalogue
 
 skus = st.one_of(
-    st.sampled_from(
-        ["a-1", "A-1", " a-1 ", "b", "B", "É", "e\u0301", "straße", "STRASSE", "x\u200b", "", " ", "\ufeff"]
-    ),
+    st.sampled_from(["a-1", "A-1", " a-1 ", "b", "B", "É", "e\u0301", "straße", "STRASSE", "x\u200b", "", " ", "\ufeff"]),
     st.text(st.characters(codec="utf-8", exclude_characters="\0\x03"), max_size=6),
     st.sampled_from(["x" * 100, "y" * 101, "n\0l"]),
 )
@@ -55,10 +53,7 @@ def test_loading_equals_the_reference(load, monkeypatch, bucket):
             assert {name: getattr(run, name) for name in expected["counts"]} == expected["counts"]
             assert run.counted == run.lines
             assert list(run.rejects.order_by("line").values_list("line", flat=True)) == expected["rejected"]
-            live = {
-                row[0]: row[1:5]
-                for row in Product.objects.values_list("sku_key", "sku", "name", "description", "active")
-            }
+            live = {row[0]: row[1:5] for row in Product.objects.values_list("sku_key", "sku", "name", "description", "active")}
             assert live == catalogue.rows
             for key, stamp in Product.objects.values_list("sku_key", "updated_at"):
                 if key in stamps:

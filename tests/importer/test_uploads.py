@@ -201,8 +201,7 @@ def test_two_writers_at_once_leave_one_part(sender: Sender) -> None:
     answers: list[int] = []
     bodies = [bytes([65 + number]) * 1_000_000 for number in range(4)]
     writers = [
-        threading.Thread(target=lambda body=body: answers.append(sender.part(path, 0, body).status_code))
-        for body in bodies
+        threading.Thread(target=lambda body=body: answers.append(sender.part(path, 0, body).status_code)) for body in bodies
     ]
     for writer in writers:
         writer.start()
@@ -259,9 +258,7 @@ def test_full_disk_loses_nothing_and_can_be_gone_on_with(sender: Sender, monkeyp
         broken.setattr(parts.os, "fsync", full)
         answer = sender.part(path, 1000, CONTENT[1000:2000])
     assert answer.status_code == 507
-    assert answer.text == (
-        "The server's disk is full. 1.0 kB of “prices.csv” are safe; go on when there is room again.\n"
-    )
+    assert answer.text == ("The server's disk is full. 1.0 kB of “prices.csv” are safe; go on when there is room again.\n")
     assert stored(StoredFile.objects.get()) == CONTENT[:1000]
     assert sender.offset(path) == 1000
     assert sender.part(path, 1000, CONTENT[1000:2000]).status_code == 204
@@ -330,9 +327,7 @@ def test_head_tells_all_about_an_upload(sender: Sender) -> None:
         ("POST", {"Upload_Length": "1", "Cookie": f"csrftoken={TOKEN}"}, 401),
     ],
 )
-def test_creation_that_cannot_be_read_is_refused(
-    sender: Sender, method: str, headers: dict[str, str], status: int
-) -> None:
+def test_creation_that_cannot_be_read_is_refused(sender: Sender, method: str, headers: dict[str, str], status: int) -> None:
     coded = {name: value.encode().decode("latin-1") for name, value in headers.items()}
     assert sender.ask(method, "/uploads/", **coded).status_code == status
     assert not StoredFile.objects.exists()

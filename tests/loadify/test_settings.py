@@ -75,9 +75,7 @@ def test_database_url_is_taken_apart(settings_of: Any) -> None:
         ({"TIME_ZONE": "Europe/Vienna"}, "TIME_ZONE", "Europe/Vienna"),
     ],
 )
-def test_setting_follows_its_environment_name(
-    settings_of: Any, environment: dict[str, str], setting: str, value: Any
-) -> None:
+def test_setting_follows_its_environment_name(settings_of: Any, environment: dict[str, str], setting: str, value: Any) -> None:
     assert settings_of(**environment)[setting] == value
 
 

@@ -90,9 +90,7 @@ def test_numbers_and_times_are_places_too() -> None:
 @pytest.mark.django_db
 def test_page_back_that_would_be_short_is_the_first_page() -> None:
     make(["b", "c", "d"])
-    second = paging.page(
-        Product.objects.all(), paging.page(Product.objects.all(), "", ("sku_key",), 2).next, ("sku_key",), 2
-    )
+    second = paging.page(Product.objects.all(), paging.page(Product.objects.all(), "", ("sku_key",), 2).next, ("sku_key",), 2)
     make(["a"])
     Product.objects.filter(sku="b").delete()
     Product.objects.filter(sku="c").delete()

@@ -24,9 +24,7 @@ def reader() -> Client:
 
 def make(*skus: str, name: str = "Thing") -> None:
     for sku in skus:
-        Product.objects.create(
-            sku=sku, name=name, description="Round & red", updated_at=datetime(2026, 1, 2, tzinfo=UTC)
-        )
+        Product.objects.create(sku=sku, name=name, description="Round & red", updated_at=datetime(2026, 1, 2, tzinfo=UTC))
 
 
 def skus(answer) -> list[str]:

@@ -50,9 +50,7 @@ class Command(BaseCommand):
         run.refresh_from_db()
         while run.state not in FINAL:
             time.sleep(0.5)
-            if run.state == State.QUEUED or (
-                run.state == State.WAITING and locks.next_waiting(run.dataset) == run.pk
-            ):
+            if run.state == State.QUEUED or (run.state == State.WAITING and locks.next_waiting(run.dataset) == run.pk):
                 runner.run(run.pk)
             run.refresh_from_db()
 
@@ -67,15 +65,13 @@ class Command(BaseCommand):
             "lines": run.lines,
             **{name: getattr(run, name) for name in BUCKETS},
             "seconds": round((run.finished_at - run.queued_at).total_seconds(), 3),
-            "phases": run.seconds,
+            "phases": {state.value: run.seconds[state] for state in State if state in run.seconds},
         }
 
     def _words(self, run: Import) -> str:
         report = self._report(run)
-        counts = ", ".join(
-            f"{report[name]:,} {name}" for name in BUCKETS if report[name] or name in ("created", "updated")
-        )
-        phases = ", ".join(f"{State(name).label.lower()} {seconds:.1f} s" for name, seconds in run.seconds.items())
+        counts = ", ".join(f"{report[name]:,} {name}" for name in BUCKETS if report[name] or name in ("created", "updated"))
+        phases = ", ".join(f"{State(name).label.lower()} {seconds:.1f} s" for name, seconds in report["phases"].items())
         text = [
             f"{State(run.state).label}: {run.lines:,} lines = {counts}, in {report['seconds']:.1f} s"
             f" ({run.lines / max(report['seconds'], 0.001):,.0f} rows/s).",

@@ -42,9 +42,7 @@ class Command(BaseCommand):
             raise CommandError(f"The dataset {options['dataset']} has no samples.")
         try:
             with path.open("w" if options["force"] else "x", encoding="utf-8", newline="") as stream:
-                csv.writer(stream, lineterminator="\n").writerows(
-                    self._told(sample(rows, Random(options["seed"])), rows)
-                )
+                csv.writer(stream, lineterminator="\n").writerows(self._told(sample(rows, Random(options["seed"])), rows))
         except FileExistsError:
             raise CommandError(f"{path} is there already; add --force to replace it.") from None
         except OSError as problem:

@@ -46,9 +46,7 @@ class Command(BaseCommand):
             )
         running.start_servers()
         call_command("migrate", interactive=False, verbosity=0)
-        admin = ensure_admin(
-            os.environ.get("DJANGO_SUPERUSER_EMAIL", ""), os.environ.get("DJANGO_SUPERUSER_PASSWORD", "")
-        )
+        admin = ensure_admin(os.environ.get("DJANGO_SUPERUSER_EMAIL", ""), os.environ.get("DJANGO_SUPERUSER_PASSWORD", ""))
         connection.close()
         if admin is not None:
             # At once: should the rest fail, the password is not lost.
