@@ -16,7 +16,7 @@ import io
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from django.db import OperationalError, connection, transaction
 
@@ -26,11 +26,14 @@ from importer.rows import Cleaned
 log = logging.getLogger(__name__)
 
 LOCK_NOT_AVAILABLE = "55P03"
-#: Marks that stand for tab, end of row and NULL until the text is escaped; a chunk that holds one itself takes the slow way.
-_CELL, _ROW, _NULL = "\x1f", "\x1e", "\x1d"
+#: Stands between the cells of a column while they are escaped together.
+_CELL = "\x1e"
 _ESCAPES = (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"))
 #: Rows that a search reads through faster than a person notices (1,000 a millisecond), with or without indexes.
 FEW = 5_000
+
+#: SQL: plan row `p` is in the bucket at hand.
+_BUCKET = "p.seq > %(after)s AND p.seq <= %(until)s"
 
 
 @dataclass(frozen=True)
@@ -80,14 +83,11 @@ class PostgresLoader:
             " WITH (autovacuum_enabled = false)"
         )
 
-    def copy(self, cleaned: Cleaned) -> None:
-        """COPY one batch into the staging table."""
-        if not cleaned.lines:
-            return
-        payload = io.BytesIO(encode([list(map(str, cleaned.lines)), cleaned.keys, *cleaned.columns]))
+    def copy(self, batch: bytes) -> None:
+        """COPY one batch, as `encode` made it, into the staging table."""
         with connection.cursor() as cursor, connection.wrap_database_errors:
             # The whole batch in one piece: every piece costs a hand-over of Python's lock to the thread that parses.
-            cursor.copy_expert(f"COPY {self.stage} FROM STDIN", payload, size=len(payload.getbuffer()))
+            cursor.copy_expert(f"COPY {self.stage} FROM STDIN", io.BytesIO(batch), size=max(len(batch), 1))
 
     # --- comparing -------------------------------------------------------------------------------------------------
 
@@ -144,42 +144,42 @@ class PostgresLoader:
 
         Raises Raced when somebody deleted a row in between; nothing is lost by rolling back and calling again.
         """
-        span = {"after": after, "until": until}
-        keys, planned = _row(
-            f"SELECT count(*), count(*) FILTER (WHERE existing) FROM {self.plan} WHERE seq > %(after)s AND seq <= %(until)s",
-            span,
+        bucket: dict[str, Any] = {"after": after, "until": until, "dataset": self.dataset.name}
+        keys, planned, bucket["first"], bucket["last"] = _row(
+            f"SELECT count(*), count(*) FILTER (WHERE existing), min(key), max(key) FROM {self.plan} p WHERE {_BUCKET}", bucket
         )
-        if planned and self._lock(span) < planned:
+        if planned and self._lock(bucket) < planned:
             _run(
-                f"""UPDATE {self.plan} p SET existing = false WHERE seq > %(after)s AND seq <= %(until)s AND existing
+                f"""UPDATE {self.plan} p SET existing = false WHERE {_BUCKET} AND existing
                     AND NOT EXISTS (SELECT FROM {self.table} t WHERE t.{self.key} = p.key)""",
-                span,
+                bucket,
             )
-            planned = _one(f"SELECT count(*) FROM {self.plan} WHERE seq > %(after)s AND seq <= %(until)s AND existing", span)
-        created = self._insert(span) if planned < keys else 0
+            planned = _one(f"SELECT count(*) FROM {self.plan} p WHERE {_BUCKET} AND existing", bucket)
+        created = self._insert(bucket) if planned < keys else 0
         if created < keys - planned:
             # Somebody made rows with these keys since COMPARE: they are there now, and are updated like the others.
             _run(
-                f"""UPDATE {self.plan} p SET existing = true WHERE seq > %(after)s AND seq <= %(until)s AND NOT existing
+                f"""UPDATE {self.plan} p SET existing = true WHERE {_BUCKET} AND NOT existing
                     AND NOT EXISTS (SELECT FROM {self.changes} c WHERE c.line = p.line)""",
-                span,
+                bucket,
             )
-            if self._lock(span) < keys - created:
+            if self._lock(bucket) < keys - created:
                 raise Raced
-        updated = self._update(span) if created < keys else 0
+        updated = self._update(bucket) if created < keys else 0
         return Applied(keys, created, updated)
 
-    def _lock(self, span: dict[str, int]) -> int:
+    def _lock(self, bucket: dict[str, Any]) -> int:
         """Lock the live rows of the bucket in key order, so that writers cannot deadlock."""
         return int(
             _one(
-                f"""SELECT count(*) FROM (SELECT FROM {self.plan} p JOIN {self.table} t ON t.{self.key} = p.key
-                    WHERE p.seq > %(after)s AND p.seq <= %(until)s AND p.existing ORDER BY p.seq FOR UPDATE OF t) locked""",
-                span,
+                f"""SELECT count(*) FROM (
+                    SELECT FROM {self.plan} p JOIN {self.table} t ON t.{self.key} = p.key
+                    WHERE {_BUCKET} AND p.existing AND {self._among()} ORDER BY p.seq FOR UPDATE OF t) locked""",
+                bucket,
             )
         )
 
-    def _insert(self, span: dict[str, int]) -> int:
+    def _insert(self, bucket: dict[str, Any]) -> int:
         fresh = {"created_at": "%(at)s", "updated_at": "%(at)s"}
         values = [
             f"s.{column}" if kind != "boolean" else f"coalesce(s.{column}, {self._default(name)})"
@@ -188,35 +188,45 @@ class PostgresLoader:
         return _count(
             f"""WITH fresh AS (
                 INSERT INTO {self.table} ({", ".join([self.key, *self.columns, *fresh])})
-                SELECT p.key, {", ".join([*values, *fresh.values()])}
-                FROM {self.plan} p JOIN {self.stage} s ON s.ctid = p.src
-                WHERE p.seq > %(after)s AND p.seq <= %(until)s AND NOT p.existing ORDER BY p.seq
+                SELECT p.key, {", ".join([*values, *fresh.values()])} FROM {self.plan} p {self._staged()}
+                WHERE {_BUCKET} AND NOT p.existing ORDER BY p.seq
                 ON CONFLICT ({self.key}) DO NOTHING RETURNING id, {self.key} AS key)
             INSERT INTO {self.changes} (dataset, row_id, run_id, line, at, kind)
             SELECT %(dataset)s, fresh.id, {self.run_id}, p.line, %(at)s, 'c'
-            FROM fresh JOIN {self.plan} p ON p.key = fresh.key AND p.seq > %(after)s AND p.seq <= %(until)s""",
-            {**span, "at": self._now(), "dataset": self.dataset.name},
+            FROM fresh JOIN {self.plan} p ON p.key = fresh.key AND {_BUCKET}""",
+            bucket | {"at": self._now()},
         )
 
-    def _update(self, span: dict[str, int]) -> int:
-        before = ", ".join(
+    def _update(self, bucket: dict[str, Any]) -> int:
+        before = " || ".join(
             f"CASE WHEN s.{column} IS DISTINCT FROM t.{column} AND s.{column} IS NOT NULL"
             f" THEN jsonb_build_object('{name}', t.{column}) ELSE '{{}}' END"
             for name, column in zip(self.names, self.columns, strict=True)
-        ).replace(", CASE", " || CASE")
+        )
         values = ", ".join(f"{column} = coalesce(s.{column}, t.{column})" for column in self.columns)
         return _count(
-            f"""WITH old AS (
+            f"""WITH old AS MATERIALIZED (
                 SELECT t.id, p.seq, p.line, p.src, jsonb_build_object('updated_at', t.updated_at) || {before} AS before
-                FROM {self.plan} p JOIN {self.stage} s ON s.ctid = p.src JOIN {self.table} t ON t.{self.key} = p.key
-                WHERE p.seq > %(after)s AND p.seq <= %(until)s AND p.existing AND {self._differs()}),
+                FROM {self.plan} p {self._staged()} JOIN {self.table} t ON t.{self.key} = p.key
+                WHERE {_BUCKET} AND p.existing AND {self._among()} AND {self._differs()}),
             written AS (
                 UPDATE {self.table} t SET {values}, updated_at = %(at)s
-                FROM old JOIN {self.stage} s ON s.ctid = old.src WHERE t.id = old.id)
+                FROM old p {self._staged()} WHERE t.id = p.id AND {self._among()})
             INSERT INTO {self.changes} (dataset, row_id, run_id, line, at, kind, before)
             SELECT %(dataset)s, id, {self.run_id}, line, %(at)s, 'u', before FROM old ORDER BY seq""",
-            {**span, "at": self._now(), "dataset": self.dataset.name},
+            bucket | {"at": self._now()},
         )
+
+    def _staged(self) -> str:
+        """SQL: the staged row `s` that plan row `p` points to, fetched by its place.
+
+        OFFSET 0 keeps the planner from reading the whole staging table for every bucket instead, which it likes to do.
+        """
+        return f"CROSS JOIN LATERAL (SELECT * FROM {self.stage} staged WHERE staged.ctid = p.src OFFSET 0) s"
+
+    def _among(self) -> str:
+        """SQL: live row `t` lies between the bucket's keys, so that no more than that part of the table is read."""
+        return f"t.{self.key} BETWEEN %(first)s AND %(last)s"
 
     def _differs(self) -> str:
         """SQL: staged row `s` would change live row `t`."""
@@ -315,28 +325,29 @@ def work_tables() -> dict[int, list[str]]:
     return tables
 
 
-def encode(columns: Sequence[Sequence[str | None]]) -> bytes:
-    """Columns of one batch as text for COPY (PostgreSQL manual, COPY, "Text Format"); None becomes NULL."""
-    nulls = [column.count(None) for column in columns]
-    filled = [
-        [_NULL if cell is None else cell for cell in column] if count else column
-        for column, count in zip(columns, nulls, strict=True)
-    ]
-    text = _ROW.join(map(_CELL.join, zip(*filled, strict=True)))
-    rows = len(columns[0])
-    if (text.count(_CELL), text.count(_ROW), text.count(_NULL)) != (rows * (len(columns) - 1), rows - 1, sum(nulls)):
-        return "".join("\t".join(map(_escaped, row)) + "\n" for row in zip(*columns, strict=True)).encode()
-    for mark, written in (*_ESCAPES, (_CELL, "\t"), (_ROW, "\n"), (_NULL, r"\N")):
-        text = text.replace(mark, written)
-    return (text + "\n").encode()
+def encode(cleaned: Cleaned) -> bytes:
+    """A batch as text for COPY (PostgreSQL manual, COPY, "Text Format"); None becomes NULL."""
+    columns = map(_escaped, [cleaned.keys, *cleaned.columns])
+    rows = zip(map(str, cleaned.lines), *columns, strict=True)
+    return "".join([row + "\n" for row in map("\t".join, rows)]).encode()
 
 
-def _escaped(cell: str | None) -> str:
-    if cell is None:
-        return r"\N"
+def _escaped(column: Sequence[str | None]) -> Sequence[str]:
+    """The cells of a column with backslash, tab and line ends escaped: all at once, which is ten times as fast."""
+    if None in column:
+        return [r"\N" if cell is None else _escape(cell) for cell in column]
+    cells = cast(Sequence[str], column)
+    text = _CELL.join(cells)
+    if not any(mark in text for mark, _ in _ESCAPES):
+        return cells
+    escaped = _escape(text).split(_CELL)
+    return escaped if len(escaped) == len(cells) else [_escape(cell) for cell in cells]
+
+
+def _escape(text: str) -> str:
     for mark, written in _ESCAPES:
-        cell = cell.replace(mark, written)
-    return cell
+        text = text.replace(mark, written)
+    return text
 
 
 def quoted(name: str) -> str:

@@ -8,12 +8,15 @@ import csv
 import io
 from collections.abc import Iterator
 from itertools import chain, islice
-from typing import IO
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from importer.rows import Batch, Rejected
 from importer.values import BadFile
 
-BLOCK = 1 << 20
+if TYPE_CHECKING:
+    from _csv import Reader
+
+BLOCK = 256 << 10
 LONGEST_LINE = 4 << 20
 #: Bytes. A longer cell is taken for a quote that was never closed: its first line is rejected, reading goes on after it.
 LONGEST_CELL = 1 << 20
@@ -50,91 +53,108 @@ class CsvRows:
         """
         while True:
             source = _Source(self.file, resume["offset"], resume["line"])
-            reader = csv.reader(chain(chain.from_iterable(source.blocks()), [_END]))
-            while True:
-                batch, over = Batch(), False
-                begin = source.line + reader.line_num
-                full = source.offset + BATCH_BYTES
-                try:
-                    while not over and len(batch.rows) < size and source.offset < full:
-                        for row in islice(reader, min(500, size)):
-                            if row and row[-1].endswith(_END):
-                                if row != [_END]:
-                                    raise csv.Error("a quote is opened and never closed")
-                                over = True
-                                break
-                            if row:
-                                batch.rows.append(row)
-                                batch.lines.append(begin)
-                            begin = source.line + reader.line_num
-                except csv.Error as problem:
-                    text, resume = source.at(begin)
-                    batch.rejected.append(Rejected(begin, [text], f"Line {begin}: {_sentence(problem)}"))
-                    batch.resume, batch.done = resume, resume["offset"]
-                    yield batch
-                    break
-                if batch.rows:
-                    batch.resume = source.before(begin)
-                    batch.done = batch.resume["offset"]
-                    yield batch
-                if over:
-                    return
+            text = io.TextIOWrapper(cast(BinaryIO, source), "utf-8", "surrogateescape", newline="")
+            reader = csv.reader(chain(text, [_END]))
+            for batch in _batches(reader, source, size):
+                resume = batch.resume
+                yield batch
+            if source.over:
+                return
 
 
-class _Source:
-    """The lines of a file from a byte offset on; `line` is the number of the first one.
+def _batches(reader: "Reader", source: "_Source", size: int) -> Iterator[Batch]:
+    """Batches up to the end of the file, or up to a record that cannot be read; its line is rejected in the last one."""
+    first = source.line - 1
+    while not source.over:
+        rows: list[list[str]] = []
+        ends = [reader.line_num]
+        add, end = rows.append, ends.append
+        problem = ""
+        try:
+            while not source.over and len(rows) < size and source.kept < BATCH_BYTES:
+                for row in islice(reader, min(500, size)):
+                    add(row)
+                    end(reader.line_num)
+                source.over = bool(rows and rows[-1] and rows[-1][-1].endswith(_END))
+        except csv.Error as error:
+            problem = _sentence(error)
+        if source.over:
+            ends.pop()
+            if rows.pop() != [_END]:
+                source.over, problem = False, "a quote is opened and never closed."
+        batch = Batch(lines=[first + line + 1 for line in ends[:-1]], rows=rows)
+        if [] in rows:
+            batch.lines = [line for line, row in zip(batch.lines, rows, strict=True) if row]
+            batch.rows = [row for row in rows if row]
+        batch.done = source.go_to(first + ends[-1] + 1)
+        if problem:
+            # The line on which the trouble began is rejected; reading goes on with the next one.
+            bad = source.line
+            batch.rejected.append(Rejected(bad, [source.first_line()], f"Line {bad}: {problem}"))
+            batch.done = source.go_to(bad + 1)
+        batch.resume = {"offset": batch.done, "line": source.line}
+        if batch.rows or batch.rejected:
+            yield batch
+        if problem:
+            return
 
-    It keeps the blocks that the csv reader may still be in, to tell at which byte a line begins.
+
+class _Source(io.BufferedIOBase):
+    """The bytes of a file from an offset on, of which `line` is the number of the first line.
+
+    It keeps what was read since then, to tell at which byte a later line begins.
     """
 
     def __init__(self, file: IO[bytes], offset: int, line: int) -> None:
         self.file = file
         self.line = line
-        self.offset = offset
-        self._next_line = line
-        self._kept: list[tuple[int, int, str]] = []
+        self.over = False
+        self._offset = offset
+        self._kept = b""
+        self._unended = 0
+        file.seek(offset)
+        if offset == 0:
+            if file.read(len(_BOM)) == _BOM:
+                self._offset = len(_BOM)
+            file.seek(self._offset)
 
-    def blocks(self) -> Iterator[io.StringIO]:
-        self.file.seek(self.offset)
-        if self.offset == 0 and self.file.read(len(_BOM)) == _BOM:
-            self.offset = len(_BOM)
-        self.file.seek(self.offset)
-        rest = b""
-        while data := self.file.read(BLOCK):
-            data = rest + data
-            cut = data.rfind(b"\n") + 1 or data.rfind(b"\r", 0, -1) + 1
-            rest = data[cut:]
-            if len(rest) > LONGEST_LINE:
-                raise BadFile(f"Line {self._next_line} is longer than {LONGEST_LINE >> 20} MiB.")
-            if cut:
-                yield self._block(data[:cut])
-        if rest:
-            yield self._block(rest)
+    @property
+    def kept(self) -> int:
+        """Bytes read since the line that was gone to last."""
+        return len(self._kept)
 
-    def _block(self, data: bytes) -> io.StringIO:
-        text = data.decode("utf-8", "surrogateescape")
-        self._kept.append((self._next_line, self.offset, text))
-        self.offset += len(data)
-        ends = text.count("\n") + text.count("\r") - text.count("\r\n")
-        self._next_line += ends + (not text.endswith(("\n", "\r")))
-        return io.StringIO(text if text.endswith(("\n", "\r")) else text + "\n", newline="")
+    def readable(self) -> bool:
+        return True
 
-    def before(self, line: int) -> dict[str, int]:
-        """From where to read on so that `line` comes next; the blocks before it are let go."""
-        while len(self._kept) > 1 and self._kept[1][0] <= line:
-            self._kept.pop(0)
-        if line >= self._next_line:
-            return {"offset": self.offset, "line": self._next_line}
-        first, offset, text = self._kept[0]
-        behind = "".join(islice(io.StringIO(text, newline=""), line - first))
-        return {"offset": offset + len(behind.encode("utf-8", "surrogateescape")), "line": line}
+    def read1(self, size: int = -1, /) -> bytes:
+        """A whole block, whatever `size` the text layer asks for: it takes what it gets."""
+        data = self.file.read(BLOCK)
+        ended = max(data.rfind(b"\n"), data.rfind(b"\r"))
+        self._unended = len(data) - ended - 1 + (self._unended if ended < 0 else 0)
+        if self._unended > LONGEST_LINE:
+            line = self.line + self._kept.count(b"\n")
+            raise BadFile(f"Line {line} is longer than {LONGEST_LINE >> 20} MiB.")
+        self._kept += data
+        return data
 
-    def at(self, line: int) -> tuple[str, dict[str, int]]:
-        """The text of `line`, and from where to read on after it."""
-        start, after = self.before(line), self.before(line + 1)
-        self.file.seek(start["offset"])
-        data = self.file.read(min(after["offset"] - start["offset"], 2000))
-        return data.decode("utf-8", "surrogateescape").rstrip("\r\n"), after
+    def go_to(self, line: int) -> int:
+        """Forget what lies before `line`; returns the byte at which it begins."""
+        length = self._length(line - self.line)
+        self._kept = self._kept[length:]
+        self._offset += length
+        self.line = line
+        return self._offset
+
+    def first_line(self) -> str:
+        return self._kept[: self._length(1)].decode("utf-8", "surrogateescape").rstrip("\r\n")
+
+    def _length(self, lines: int) -> int:
+        """Bytes of the first `lines` lines that are kept."""
+        if self._kept.count(b"\r") == self._kept.count(b"\r\n"):
+            rest = self._kept.split(b"\n", lines)[lines:]
+            return len(self._kept) - len(rest[0]) if rest else len(self._kept)
+        text = io.StringIO(self._kept.decode("utf-8", "surrogateescape"), newline="")
+        return len("".join(islice(text, lines)).encode("utf-8", "surrogateescape"))
 
 
 def _sentence(problem: csv.Error) -> str:
