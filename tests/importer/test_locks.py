@@ -133,3 +133,29 @@ def test_tidying_drops_the_work_tables_that_nobody_needs():
     assert left == {f"importer_stage_{running.pk}", f"importer_stage_{failed.pk}"}
     for table in left:
         query(f"DROP TABLE {table}; SELECT 1")
+
+
+def test_a_work_table_that_a_frozen_worker_holds_is_dropped_later(caplog):
+    run = make(State.DONE)
+    other = connection.copy()
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE importer_stage_{run.pk} ()")
+    try:
+        other.set_autocommit(False)
+        with other.cursor() as cursor:
+            cursor.execute(f"LOCK TABLE importer_stage_{run.pk} IN ROW EXCLUSIVE MODE")
+        sweep.tidy()
+        assert "they are dropped later" in caplog.text
+        assert run.pk in postgres.work_tables()
+    finally:
+        other.close()
+    sweep.tidy()
+    assert run.pk not in postgres.work_tables()
+
+
+def test_a_plan_of_which_nothing_was_written_is_made_anew():
+    lanes = {"0": [0, 0, 50], "1": [0, 50, 100]}
+    run = make(checkpoint={"v": 1, "phase": State.APPLYING, "lanes": lanes})
+    assert Attempt.claim(run.pk).run.state == State.COMPARING
+    run = make(checkpoint={"v": 1, "phase": State.APPLYING, "lanes": lanes | {"1": [20, 50, 100]}})
+    assert Attempt.claim(run.pk).run.state == State.APPLYING
