@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -10,8 +10,10 @@ T = TypeVar("T")
 
 
 @contextmanager
-def ahead(source: Iterator[T], depth: int = 2) -> Iterator[Iterator[T]]:
+def ahead(source: Iterator[T], check: Callable[[], None], depth: int = 2) -> Iterator[Iterator[T]]:
     """Iterate over `source` in a thread that is at most `depth` items ahead; its exceptions are raised here.
+
+    `check` is called every second that is spent waiting, and may raise to give up.
 
     A thread is enough: the database driver lets go of Python's lock while the server works.
     """
@@ -39,7 +41,11 @@ def ahead(source: Iterator[T], depth: int = 2) -> Iterator[Iterator[T]]:
 
     def items() -> Iterator[T]:
         while True:
-            item, error = ready.get()
+            try:
+                item, error = ready.get(timeout=1)
+            except queue.Empty:
+                check()
+                continue
             if isinstance(error, StopIteration):
                 return
             if error is not None:

@@ -66,7 +66,7 @@ class Dataset:
             wanted = ", ".join(column.name for column in self.columns if column.required)
             raise BadHeading(
                 f"Line 1: the heading has no column {' and no column '.join(map(quote, missing))}. "
-                f"It reads {quote(', '.join(heading), 120)}; {self.title.lower()} need {wanted}."
+                f"{self.title} need the columns {wanted}, in any order."
             )
         return places
 

@@ -100,5 +100,9 @@ class Heart:
     def _interrupt(self) -> None:
         for watched in list(self._watched):
             raw = watched.connection
-            if raw is not None and not raw.closed:
-                raw.cancel()
+            if raw is not None:
+                try:
+                    raw.cancel()
+                except Exception:
+                    # It was closed just now: there is nothing left to cancel.
+                    log.debug("Nothing to cancel for import %s.", self.run_id, exc_info=True)

@@ -45,7 +45,7 @@ def revive() -> None:
                 state=State.FAILED,
                 version=F("version") + 1,
                 finished_at=timezone.now(),
-                error=f"{DEATHS} workers died one after the other at the same place of this import; look into their logs.",
+                error=f"{DEATHS} workers died, or lost the database, one after the other at one place; their logs say why.",
             )
             if moved:
                 locks.release(run)

@@ -271,12 +271,12 @@ def _alive(file: StoredFile) -> StoredFile:
 
 
 def _delete(file: StoredFile) -> None:
-    """Row first, then bytes, in the caller's transaction: if that fails, the row is back and the next try mends it."""
+    """Row first; the bytes go when that has committed, because until then an import may still claim the file."""
     try:
         file.delete()
     except ProtectedError as error:
         raise InUse(f"{quote(file.name)} belongs to an import and cannot be taken back.") from error
-    parts.delete(file.path)
+    transaction.on_commit(lambda: parts.delete(file.path))
 
 
 def _deadline() -> datetime:

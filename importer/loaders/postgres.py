@@ -22,6 +22,7 @@ from django.db import OperationalError, connection, transaction
 
 from importer.datasets import Dataset
 from importer.rows import Cleaned
+from importer.values import BadFile
 
 log = logging.getLogger(__name__)
 
@@ -157,6 +158,7 @@ class PostgresLoader:
             planned = _one(f"SELECT count(*) FROM {self.plan} p WHERE {_BUCKET} AND existing", bucket)
         created = self._insert(bucket) if planned < keys else 0
         if created < keys - planned:
+            self._check_staged(bucket, keys)
             # Somebody made rows with these keys since COMPARE: they are there now, and are updated like the others.
             _run(
                 f"""UPDATE {self.plan} p SET existing = true WHERE {_BUCKET} AND NOT existing
@@ -166,6 +168,8 @@ class PostgresLoader:
             if self._lock(bucket) < keys - created:
                 raise Raced
         updated = self._update(bucket) if created < keys else 0
+        if created + updated < keys:
+            self._check_staged(bucket, keys)
         return Applied(keys, created, updated)
 
     def _lock(self, bucket: dict[str, Any]) -> int:
@@ -217,12 +221,21 @@ class PostgresLoader:
             bucket | {"at": self._now()},
         )
 
+    def _check_staged(self, bucket: dict[str, Any], keys: int) -> None:
+        found = _one(f"SELECT count(*) FROM {self.plan} p {self._staged()} WHERE {_BUCKET}", bucket)
+        if found != keys:
+            raise BadFile(
+                "Somebody rewrote the staging table of this import while it ran (VACUUM FULL, CLUSTER, or a restored dump), "
+                "and its plan does not fit any more. What was written so far is right; import the file again for the rest."
+            )
+
     def _staged(self) -> str:
         """SQL: the staged row `s` that plan row `p` points to, fetched by its place.
 
         OFFSET 0 keeps the planner from reading the whole staging table for every bucket instead, which it likes to do.
         """
-        return f"CROSS JOIN LATERAL (SELECT * FROM {self.stage} staged WHERE staged.ctid = p.src OFFSET 0) s"
+        fits = 'staged.ctid = p.src AND staged."#line" = p.line'
+        return f"CROSS JOIN LATERAL (SELECT * FROM {self.stage} staged WHERE {fits} OFFSET 0) s"
 
     def _among(self) -> str:
         """SQL: live row `t` lies between the bucket's keys, so that no more than that part of the table is read."""

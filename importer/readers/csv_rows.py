@@ -11,7 +11,7 @@ from itertools import chain, islice
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from importer.rows import Batch, Rejected
-from importer.values import BadFile
+from importer.values import BadFile, BadHeading
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -20,9 +20,13 @@ BLOCK = 256 << 10
 LONGEST_LINE = 4 << 20
 #: Bytes. A longer cell is taken for a quote that was never closed: its first line is rejected, reading goes on after it.
 LONGEST_CELL = 1 << 20
+#: Bytes. A longer record, of many cells that are each short enough, is taken for the same.
+LONGEST_RECORD = 8 << 20
+#: So many lines that no record can begin with, and the quotation marks of the file mean something else.
+MOST_UNREADABLE = 200
+MOST_COLUMNS = 2_000
 #: A batch ends early when this many bytes were read for it, so that rows of any size fit the memory.
 BATCH_BYTES = 4 << 20
-START = {"offset": 0, "line": 1}
 #: Given to the csv reader after the last line: inside a record it shows that a quote was still open when the file ended.
 _END = "\x03end\x03"
 _BOM = b"\xef\xbb\xbf"
@@ -40,26 +44,50 @@ class CsvRows:
         self.file = file
 
     def heading(self) -> tuple[list[str], dict[str, int]]:
-        """The cells of the first line that is not blank, and from where to go on. Raises BadFile when there is none."""
-        batch = next(self.batches(START, 1), Batch())
-        if batch.rows:
-            return batch.rows[0], batch.resume
-        raise BadFile(batch.rejected[0].reason if batch.rejected else "The file is empty.")
+        """The cells of the first line that is not blank, and from where to go on.
+
+        Raises BadFile when there is none, BadHeading when it has more than MOST_COLUMNS cells.
+        """
+        batch = next(self.batches(self.start(), 1), Batch())
+        if not batch.rows:
+            raise BadFile(batch.rejected[0].reason if batch.rejected else "The file is empty.")
+        cells = batch.rows[0]
+        if len(cells) > MOST_COLUMNS:
+            raise BadHeading(f"Line {batch.lines[0]}: the heading has {len(cells):,} cells; {MOST_COLUMNS:,} are allowed.")
+        return cells, batch.resume
+
+    def start(self) -> dict[str, int]:
+        """From where to read on so that the first line that is not blank comes next, behind a byte order mark."""
+        self.file.seek(0)
+        offset = len(_BOM) if self.file.read(len(_BOM)) == _BOM else 0
+        self.file.seek(offset)
+        line = 1
+        while block := self.file.read(BLOCK):
+            blank = block[: len(block) - len(block.lstrip(b"\r\n"))]
+            offset += len(blank)
+            line += blank.count(b"\n") + blank.count(b"\r") - blank.count(b"\r\n")
+            if len(blank) < len(block):
+                break
+        return {"offset": offset, "line": line}
 
     def batches(self, resume: dict[str, int], size: int) -> Iterator[Batch]:
         """Batches of about `size` records (a multiple of 500 when above it), from where `resume` says.
 
-        Raises BadFile for a line over LONGEST_LINE.
+        Raises BadFile for a line over LONGEST_LINE, and for more than MOST_UNREADABLE lines that no record can begin with.
         """
-        while True:
+        for _ in range(MOST_UNREADABLE):
             source = _Source(self.file, resume["offset"], resume["line"])
             text = io.TextIOWrapper(cast(BinaryIO, source), "utf-8", "surrogateescape", newline="")
-            reader = csv.reader(chain(text, [_END]))
+            reader = csv.reader(chain(text, source.end()))
             for batch in _batches(reader, source, size):
                 resume = batch.resume
                 yield batch
             if source.over:
                 return
+        raise BadFile(
+            f"{MOST_UNREADABLE} lines up to line {resume['line'] - 1} open a quotation mark that is not closed in time. "
+            "The quotation marks of this file mean something else; send it with every inner one doubled."
+        )
 
 
 def _batches(reader: "Reader", source: "_Source", size: int) -> Iterator[Batch]:
@@ -71,11 +99,13 @@ def _batches(reader: "Reader", source: "_Source", size: int) -> Iterator[Batch]:
         add, end = rows.append, ends.append
         problem = ""
         try:
-            while not source.over and len(rows) < size and source.kept < BATCH_BYTES:
+            while not source.ended and len(rows) < size and not source.full:
                 for row in islice(reader, min(500, size)):
                     add(row)
                     end(reader.line_num)
-                source.over = bool(rows and rows[-1] and rows[-1][-1].endswith(_END))
+                    if source.full:
+                        break
+            source.over = source.ended
         except csv.Error as error:
             problem = _sentence(error)
         if source.over:
@@ -108,20 +138,19 @@ class _Source(io.BufferedIOBase):
     def __init__(self, file: IO[bytes], offset: int, line: int) -> None:
         self.file = file
         self.line = line
-        self.over = False
+        #: The csv reader has seen the last line; everything was read.
+        self.ended = self.over = False
+        #: Enough was read for a batch.
+        self.full = False
         self._offset = offset
         self._kept = b""
         self._unended = 0
         file.seek(offset)
-        if offset == 0:
-            if file.read(len(_BOM)) == _BOM:
-                self._offset = len(_BOM)
-            file.seek(self._offset)
 
-    @property
-    def kept(self) -> int:
-        """Bytes read since the line that was gone to last."""
-        return len(self._kept)
+    def end(self) -> Iterator[str]:
+        """What the csv reader gets after the last line."""
+        self.ended = True
+        yield _END
 
     def readable(self) -> bool:
         return True
@@ -135,6 +164,9 @@ class _Source(io.BufferedIOBase):
             line = self.line + self._kept.count(b"\n")
             raise BadFile(f"Line {line} is longer than {LONGEST_LINE >> 20} MiB.")
         self._kept += data
+        self.full = len(self._kept) >= BATCH_BYTES
+        if len(self._kept) > BATCH_BYTES + LONGEST_RECORD:
+            raise csv.Error(f"a quote is opened and its record does not end within {LONGEST_RECORD >> 20} MiB")
         return data
 
     def go_to(self, line: int) -> int:
@@ -143,6 +175,7 @@ class _Source(io.BufferedIOBase):
         self._kept = self._kept[length:]
         self._offset += length
         self.line = line
+        self.full = len(self._kept) >= BATCH_BYTES
         return self._offset
 
     def first_line(self) -> str:

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.readers import csv_rows
-from importer.readers.csv_rows import START, CsvRows
-from importer.values import BadFile
+from importer.readers.csv_rows import CsvRows
+from importer.values import BadFile, BadHeading
+
+START = {"offset": 0, "line": 1}
 
 
 def read(data: bytes, size: int = 500) -> list[tuple[int, list[str]]]:
@@ -69,27 +71,65 @@ def test_huge_rows_make_small_batches():
     row = ("x" * 900_000 + ",y\n").encode()
     sizes = [len(batch.rows) for batch in CsvRows(io.BytesIO(row * 40)).batches(START, 5_000)]
     assert sum(sizes) == 40
+    assert max(sizes) <= 6
 
 
-cells = st.text(st.characters(codec="utf-8", exclude_characters="\0\x03"), max_size=12)
-tables = st.lists(st.lists(cells, min_size=2, max_size=3), min_size=1, max_size=12)
+def test_text_that_looks_like_the_end_is_a_row_like_any_other():
+    data = b"a\n" + b"x\n" * 498 + b"\x03end\x03\n" + b"y\n" * 1_000
+    assert len(read(data)) == 1_500
+    assert read(data)[499] == (500, ["\x03end\x03"])
 
 
-@given(tables, st.sampled_from(["\n", "\r\n"]), st.integers(1, 5), st.sampled_from([7, 64, 1 << 20]))
+def test_blank_lines_before_the_heading_cost_nothing():
+    data = b"\xef\xbb\xbf" + b"\r\n" * 100_000 + b"a,b\r\n1,2\r\n"
+    rows = CsvRows(io.BytesIO(data))
+    heading, resume = rows.heading()
+    assert heading == ["a", "b"]
+    assert resume == {"offset": 200_008, "line": 100_002}
+    assert [batch.lines for batch in rows.batches(resume, 500)] == [[100_002]]
+
+
+def test_a_heading_of_too_many_columns_is_refused():
+    with pytest.raises(BadHeading, match="the heading has 2,001 cells; 2,000 are allowed"):
+        CsvRows(io.BytesIO(b"," * 2_000 + b"\n")).heading()
+
+
+def test_a_record_of_short_cells_that_never_ends_rejects_its_first_line_only():
+    data = b"a,b\n" + b'a,"b","\n' * 1_600_000
+    batches = CsvRows(io.BytesIO(data)).batches(START, 5_000)
+    first = next(batch for batch in batches if batch.rejected)
+    assert [(bad.line, bad.reason) for bad in first.rejected] == [
+        (2, "Line 2: a quote is opened and its record does not end within 8 MiB.")
+    ]
+
+
+def test_quotation_marks_that_mean_something_else_end_the_file_with_a_sentence():
+    with pytest.raises(BadFile, match="200 lines up to line 200 open a quotation mark"):
+        list(CsvRows(io.BytesIO(b'a,"b","\n' * 2_000)).batches(START, 500))
+
+
+cells = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
+tables = st.lists(st.lists(cells, max_size=3), min_size=1, max_size=12)
+
+
+@given(tables, st.sampled_from(["\n", "\r\n", "\r"]), st.integers(1, 5), st.sampled_from([7, 64, 1 << 20]))
 def test_reading_on_from_any_batch_gives_the_rest(table, ending, size, block):
     """Blocks are made tiny so that records cross them; csv of the whole text is the reference."""
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator=ending).writerows(table)
     data = text.getvalue().encode()
-    expected = [row for row in csv.reader(io.StringIO(text.getvalue(), newline="")) if row]
-    original = csv_rows.BLOCK
-    csv_rows.BLOCK = block
-    try:
-        seen = []
+    reader = csv.reader(io.StringIO(text.getvalue(), newline=""))
+    expected, begin = [], 1
+    for row in reader:
+        if row:
+            expected.append((begin, row))
+        begin = reader.line_num + 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_rows, "BLOCK", block)
+        seen: list[tuple[int, list[str]]] = []
         for batch in CsvRows(io.BytesIO(data)).batches(START, size):
-            seen += batch.rows
-            rest = [row for b in CsvRows(io.BytesIO(data)).batches(batch.resume, size) for row in b.rows]
+            seen += zip(batch.lines, batch.rows, strict=True)
+            later = CsvRows(io.BytesIO(data)).batches(batch.resume, size)
+            rest = [pair for b in later for pair in zip(b.lines, b.rows, strict=True)]
             assert seen + rest == expected
         assert seen == expected
-    finally:
-        csv_rows.BLOCK = original

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from django.db import connection
 
 from importer import runner
 from importer.models import Change, Import
@@ -178,6 +179,35 @@ def test_a_person_who_makes_or_deletes_rows_meanwhile_is_not_in_the_way(load, su
     assert [row[2] for row in catalogue()] == ["", "new", "new", "file"]
     raced = Change.objects.get(run=run, row_id=Product.objects.get(sku_key="raced").pk)
     assert raced.kind == "u" and raced.before["description"] == "person" and raced.before["sku"] == "RACED"
+
+
+def test_a_staging_table_that_was_rewritten_is_noticed(load, submit, monkeypatch):
+    """VACUUM FULL moves staged rows, and the plan points to their places; no row may get another row's values."""
+    run = submit(HEAD + "".join(f"s-{n},Name {n},\n" for n in range(50)))
+    apply = runner.Runner._apply
+
+    def rewrite(self: runner.Runner) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f'DELETE FROM importer_stage_{run.pk} WHERE "#line" < 5')
+            cursor.execute(f"VACUUM FULL importer_stage_{run.pk}")
+        apply(self)
+
+    monkeypatch.setattr(runner.Runner, "_apply", rewrite)
+    runner.run(run.pk)
+    run.refresh_from_db()
+    assert run.state == "failed"
+    assert run.error.startswith("Somebody rewrote the staging table")
+    assert Product.objects.count() == 0
+
+
+def test_what_everybody_may_see_of_a_failure_holds_no_cell_of_the_file(load):
+    assert "DE8937" not in load("Jane Doe,jane@bank.example,DE8937040044\n").error
+
+
+def test_a_rejected_line_keeps_its_first_cells_only(load):
+    run = load(HEAD + "x" + "," * 5_000 + "\n" + "a,b,c\n")
+    assert len(run.rejects.get().cells) == 100
+    assert run.rejects.get().reason == "Line 2: 5001 cells where the heading has 3."
 
 
 def test_import_file_prints_counts_and_phases(submit, tmp_path, capsys):

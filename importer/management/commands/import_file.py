@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from importer import control, datasets, locks, runner
+from importer import control, datasets, locks, runner, sweep
 from importer.intake import uploads
 from importer.models import Import
 from importer.states import FINAL, State
@@ -50,6 +50,7 @@ class Command(BaseCommand):
         run.refresh_from_db()
         while run.state not in FINAL:
             time.sleep(0.5)
+            sweep.revive()
             if run.state == State.QUEUED or (run.state == State.WAITING and locks.next_waiting(run.dataset) == run.pk):
                 runner.run(run.pk)
             run.refresh_from_db()
