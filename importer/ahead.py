@@ -1,5 +1,6 @@
 """Works one or two items ahead in a thread: the file is parsed while the database stores what was parsed before."""
 
+import gc
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -60,3 +61,15 @@ def ahead(source: Iterator[T], check: Callable[[], None], depth: int = 2) -> Ite
     finally:
         stopped.set()
         thread.join()
+
+
+@contextmanager
+def without_collecting() -> Iterator[None]:
+    """Spare Python the search for reference cycles: rows have none, and looking through millions took a tenth of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

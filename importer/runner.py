@@ -3,25 +3,25 @@
 Each phase is a row of steps, and each step leaves a checkpoint from which the next worker can go on.
 """
 
-import gc
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 
 from celery import current_app
 from django.core.files.storage import default_storage
-from django.db import InterfaceError, OperationalError, connection, connections, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
 from importer import datasets, locks
-from importer.ahead import ahead
+from importer.ahead import ahead, without_collecting
 from importer.attempt import Attempt
 from importer.heart import Heart, Interrupted, Lost
-from importer.loaders.postgres import LOCK_NOT_AVAILABLE, PostgresLoader, Raced, drop_work_tables, encode
+from importer.lanes import BUCKET, lanes_for, side_by_side
+from importer.loaders import search_indexes, work_tables
+from importer.loaders.copy_text import encode
+from importer.loaders.postgres import PostgresLoader, Raced
+from importer.loaders.sql import was_locked
 from importer.models import Import, Reject
 from importer.readers.csv_rows import CsvRows
 from importer.rows import Cleaned, Cleaning, Rejected
@@ -32,10 +32,6 @@ log = logging.getLogger(__name__)
 
 #: Records a step stages; 1,000 cost 25–40 % more, 20,000 gain 10–15 % but hold the page's news back (measured).
 CHUNK = 5_000
-#: Keys a step applies.
-BUCKET = 20_000
-#: Connections that apply side by side, each a stretch of keys of its own: two took 0.6 of the time of one (measured).
-LANES = 2
 #: Cells of a rejected line that are kept.
 MOST_CELLS = 100
 
@@ -144,18 +140,19 @@ class Runner:
             planned = found.to_create + found.to_update
             staged = self.run.lines - self.run.rejected
             step.set |= {"superseded": staged - found.keys, "unchanged": found.keys - planned}
-            step.checkpoint["lanes"] = _lanes(planned)
+            step.checkpoint["lanes"] = lanes_for(planned)
         self.attempt.move(State.APPLYING, step_done=0, step_total=planned)
 
     def _drop_search_indexes(self) -> None:
         """Build them after the load, in one go, where that is possible; the database remembers what is missing."""
         try:
             with self.step():
-                missing = self.loader().drop_search_indexes()
+                loader = self.loader()
+                missing = search_indexes.drop(loader.table, loader.stage)
                 if missing:
                     locks.note_missing(self.run.dataset, missing)
         except OperationalError as problem:
-            if getattr(problem.__cause__, "pgcode", "") != LOCK_NOT_AVAILABLE:
+            if not was_locked(problem):
                 raise
 
     def _apply(self) -> None:
@@ -201,11 +198,11 @@ class Runner:
         total = len(missing) + 2
         for number, (name, definition) in enumerate(missing):
             with self.step(step_done=number + 1, step_total=total):
-                self.loader().build_index(definition)
+                search_indexes.build(definition)
                 locks.note_built(self.run.dataset, name)
         with self.step(step_done=total - 1, step_total=total):
             self.loader().index_changes()
-            self.loader().clean_search_indexes()
+            search_indexes.clean(self.loader().table)
         with self.step(step_done=total, step_total=total):
             self.loader().analyze(self.run.created + self.run.updated)
         self._end()
@@ -214,7 +211,7 @@ class Runner:
         """The last transaction: final state, work tables gone, the dataset free for the next in line."""
         fields = {"state": State.DONE, "seconds": self.attempt.spent(), "finished_at": timezone.now(), "wanted": ""}
         with self.step(**fields):
-            drop_work_tables(self.run.pk)
+            work_tables.drop(self.run.pk)
             locks.release(self.run)
         log.info("Import %s: done, %s lines", self.run.public_id, self.run.lines)
         self._hint_next()
@@ -273,40 +270,6 @@ class Runner:
     def log_lost(self) -> None:
         run = self.run
         log.warning("Import %s belongs to somebody else now; attempt %s ends.", run.public_id, run.attempt)
-
-
-def side_by_side(tasks: list[Callable[[], None]], heart: Heart) -> None:
-    """Run each task in a thread with a database connection of its own, and wait for all; raises what the first raised."""
-
-    def work(task: Callable[[], None]) -> None:
-        try:
-            with heart.watching(connections["default"]):
-                task()
-        finally:
-            connections["default"].close()
-
-    with ThreadPoolExecutor(max(len(tasks), 1)) as pool:
-        for future in [pool.submit(work, task) for task in tasks]:
-            future.result()
-
-
-@contextmanager
-def without_collecting() -> Iterator[None]:
-    """Spare Python the search for reference cycles: rows have none, and looking through millions took a tenth of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
-def _lanes(keys: int) -> dict[str, list[int]]:
-    """Stretches of the plan: {name: [keys done, after which key it begins, its last key]}; one is enough for few keys."""
-    count = LANES if keys >= 2 * BUCKET else 1
-    edges = [keys * number // count for number in range(count + 1)]
-    return {str(number): [0, edges[number], edges[number + 1]] for number in range(count)}
 
 
 def _reject(run: Import, rejected: Rejected) -> Reject:

@@ -8,9 +8,9 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from importer import datasets, locks, runner
+from importer import locks, runner
 from importer.intake import uploads
-from importer.loaders import postgres
+from importer.loaders import search_indexes, work_tables
 from importer.models import DatasetLock, Import
 from importer.states import FINAL, WORKING, State
 
@@ -63,18 +63,17 @@ def build_missing(dataset: str) -> None:
         if lock is None:
             return
         # Holding the row keeps imports away from the dataset until the indexes are there.
-        loader = postgres.PostgresLoader(datasets.get(dataset), 0, [])
         for _, definition in lock.missing_indexes:
-            loader.build_index(definition)
+            search_indexes.build(definition)
         DatasetLock.objects.filter(dataset=dataset).update(missing_indexes=[])
     log.info("Built the search indexes that %s lacked.", dataset)
 
 
 def tidy() -> None:
     """Drop work tables that no import needs any more, and forget abandoned uploads."""
-    tables = postgres.work_tables()
+    tables = work_tables.found()
     needed = Import.objects.filter(pk__in=tables).exclude(state__in=FINAL - {State.FAILED})
     needed = needed.exclude(state=State.FAILED, finished_at__lt=timezone.now() - KEEP_FAILED)
     for run_id in tables.keys() - set(needed.values_list("pk", flat=True)):
-        postgres.drop_work_tables(run_id)
+        work_tables.drop(run_id)
     uploads.forget_abandoned()

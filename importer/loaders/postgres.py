@@ -13,25 +13,15 @@ Every function runs inside the caller's transaction. Table and column names come
 """
 
 import io
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from django.db import OperationalError, connection, transaction
+from django.db import connection
 
 from importer.datasets import Dataset
-from importer.rows import Cleaned
+from importer.loaders.sql import count, one, quoted, row, run
 from importer.values import BadFile
-
-log = logging.getLogger(__name__)
-
-LOCK_NOT_AVAILABLE = "55P03"
-#: Stands between the cells of a column while they are escaped together.
-_CELL = "\x1e"
-_ESCAPES = (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"))
-#: Rows that a search reads through faster than a person notices (1,000 a millisecond), with or without indexes.
-FEW = 5_000
 
 #: SQL: plan row `p` is in the bucket at hand.
 _BUCKET = "p.seq > %(after)s AND p.seq <= %(until)s"
@@ -79,13 +69,13 @@ class PostgresLoader:
 
     def make_stage(self) -> None:
         columns = ", ".join(f"{column} {kind}" for column, kind in zip(self.columns, self.types, strict=True))
-        _run(
+        run(
             f'CREATE TABLE {self.stage} ("#line" bigint NOT NULL, "#key" text COLLATE "C" NOT NULL, {columns})'
             " WITH (autovacuum_enabled = false)"
         )
 
     def copy(self, batch: bytes) -> None:
-        """COPY one batch, as `encode` made it, into the staging table."""
+        """COPY one batch, as copy_text.encode made it, into the staging table."""
         with connection.cursor() as cursor, connection.wrap_database_errors:
             # The whole batch in one piece: every piece costs a hand-over of Python's lock to the thread that parses.
             cursor.copy_expert(f"COPY {self.stage} FROM STDIN", io.BytesIO(batch), size=max(len(batch), 1))
@@ -97,14 +87,14 @@ class PostgresLoader:
 
         The last line of a key wins. A value that is NULL in the staging table leaves its field as it is.
         """
-        _run("SET LOCAL work_mem = '96MB'")
-        _run(f"ANALYZE {self.stage}")
-        _run(f"DROP TABLE IF EXISTS {self.plan}")
-        _run(
+        run("SET LOCAL work_mem = '96MB'")
+        run(f"ANALYZE {self.stage}")
+        run(f"DROP TABLE IF EXISTS {self.plan}")
+        run(
             f'CREATE TABLE {self.plan} (seq bigint NOT NULL, key text COLLATE "C" NOT NULL, line bigint NOT NULL,'
             " src tid NOT NULL, existing boolean NOT NULL) WITH (autovacuum_enabled = false)"
         )
-        if _one(f"SELECT EXISTS (SELECT FROM {self.table})"):
+        if one(f"SELECT EXISTS (SELECT FROM {self.table})"):
             winners = f"""
                 SELECT DISTINCT ON (s."#key") s."#key" AS key, s."#line" AS line, s.ctid AS src,
                        t.id IS NOT NULL AS existing, t.id IS NULL OR {self._differs()} AS wanted
@@ -115,28 +105,28 @@ class PostgresLoader:
                 SELECT DISTINCT ON (s."#key") s."#key" AS key, s."#line" AS line, s.ctid AS src,
                        false AS existing, true AS wanted
                 FROM {self.stage} s ORDER BY s."#key", s."#line" DESC"""
-        keys = _one(
+        keys = one(
             f"""WITH winners AS MATERIALIZED ({winners}), planned AS (
                 INSERT INTO {self.plan}
                 SELECT row_number() OVER (ORDER BY key), key, line, src, existing FROM winners WHERE wanted)
             SELECT count(*) FROM winners"""
         )
-        _run(f"ALTER TABLE {self.plan} ADD PRIMARY KEY (seq)")
-        _run(f"ANALYZE {self.plan}")
-        create, update = _row(f"SELECT count(*) FILTER (WHERE NOT existing), count(*) FILTER (WHERE existing) FROM {self.plan}")
+        run(f"ALTER TABLE {self.plan} ADD PRIMARY KEY (seq)")
+        run(f"ANALYZE {self.plan}")
+        create, update = row(f"SELECT count(*) FILTER (WHERE NOT existing), count(*) FILTER (WHERE existing) FROM {self.plan}")
         if create or update:
             self._make_changes()
         return Compared(keys, create, update)
 
     def _make_changes(self) -> None:
         """The partition for this import's Changes; attached while it is empty, so that the timeline sees what commits."""
-        if not _one(f"SELECT to_regclass('{self.changes}') IS NULL"):
+        if not one(f"SELECT to_regclass('{self.changes}') IS NULL"):
             return
-        _run(
+        run(
             f"CREATE TABLE {self.changes} (LIKE importer_change INCLUDING DEFAULTS,"
             f" CONSTRAINT of_run CHECK (run_id IS NOT NULL AND run_id = {self.run_id}))"
         )
-        _run(f"ALTER TABLE importer_change ATTACH PARTITION {self.changes} FOR VALUES IN ({self.run_id})")
+        run(f"ALTER TABLE importer_change ATTACH PARTITION {self.changes} FOR VALUES IN ({self.run_id})")
 
     # --- applying --------------------------------------------------------------------------------------------------
 
@@ -146,21 +136,21 @@ class PostgresLoader:
         Raises Raced when somebody deleted a row in between; nothing is lost by rolling back and calling again.
         """
         bucket: dict[str, Any] = {"after": after, "until": until, "dataset": self.dataset.name}
-        keys, planned, bucket["first"], bucket["last"] = _row(
+        keys, planned, bucket["first"], bucket["last"] = row(
             f"SELECT count(*), count(*) FILTER (WHERE existing), min(key), max(key) FROM {self.plan} p WHERE {_BUCKET}", bucket
         )
         if planned and self._lock(bucket) < planned:
-            _run(
+            run(
                 f"""UPDATE {self.plan} p SET existing = false WHERE {_BUCKET} AND existing
                     AND NOT EXISTS (SELECT FROM {self.table} t WHERE t.{self.key} = p.key)""",
                 bucket,
             )
-            planned = _one(f"SELECT count(*) FROM {self.plan} p WHERE {_BUCKET} AND existing", bucket)
+            planned = one(f"SELECT count(*) FROM {self.plan} p WHERE {_BUCKET} AND existing", bucket)
         created = self._insert(bucket) if planned < keys else 0
         if created < keys - planned:
             self._check_staged(bucket, keys)
             # Somebody made rows with these keys since COMPARE: they are there now, and are updated like the others.
-            _run(
+            run(
                 f"""UPDATE {self.plan} p SET existing = true WHERE {_BUCKET} AND NOT existing
                     AND NOT EXISTS (SELECT FROM {self.changes} c WHERE c.line = p.line)""",
                 bucket,
@@ -175,7 +165,7 @@ class PostgresLoader:
     def _lock(self, bucket: dict[str, Any]) -> int:
         """Lock the live rows of the bucket in key order, so that writers cannot deadlock."""
         return int(
-            _one(
+            one(
                 f"""SELECT count(*) FROM (
                     SELECT FROM {self.plan} p JOIN {self.table} t ON t.{self.key} = p.key
                     WHERE {_BUCKET} AND p.existing AND {self._among()} ORDER BY p.seq FOR UPDATE OF t) locked""",
@@ -189,7 +179,7 @@ class PostgresLoader:
             f"s.{column}" if kind != "boolean" else f"coalesce(s.{column}, {self._default(name)})"
             for name, column, kind in zip(self.names, self.columns, self.types, strict=True)
         ]
-        return _count(
+        return count(
             f"""WITH fresh AS (
                 INSERT INTO {self.table} ({", ".join([self.key, *self.columns, *fresh])})
                 SELECT p.key, {", ".join([*values, *fresh.values()])} FROM {self.plan} p {self._staged()}
@@ -208,7 +198,7 @@ class PostgresLoader:
             for name, column in zip(self.names, self.columns, strict=True)
         )
         values = ", ".join(f"{column} = coalesce(s.{column}, t.{column})" for column in self.columns)
-        return _count(
+        return count(
             f"""WITH old AS MATERIALIZED (
                 SELECT t.id, p.seq, p.line, p.src, jsonb_build_object('updated_at', t.updated_at) || {before} AS before
                 FROM {self.plan} p {self._staged()} JOIN {self.table} t ON t.{self.key} = p.key
@@ -222,7 +212,7 @@ class PostgresLoader:
         )
 
     def _check_staged(self, bucket: dict[str, Any], keys: int) -> None:
-        found = _one(f"SELECT count(*) FROM {self.plan} p {self._staged()} WHERE {_BUCKET}", bucket)
+        found = one(f"SELECT count(*) FROM {self.plan} p {self._staged()} WHERE {_BUCKET}", bucket)
         if found != keys:
             raise BadFile(
                 "Somebody rewrote the staging table of this import while it ran (VACUUM FULL, CLUSTER, or a restored dump), "
@@ -251,144 +241,23 @@ class PostgresLoader:
 
     def _now(self) -> Any:
         """One moment for a whole bucket, by the database's clock."""
-        return _one("SELECT clock_timestamp()")
+        return one("SELECT clock_timestamp()")
 
-    # --- search indexes --------------------------------------------------------------------------------------------
-
-    def drop_search_indexes(self) -> list[list[str]]:
-        """Before a load into an empty table, or one so small that nobody misses them: drop what only serves searching.
-
-        Returns what must be built again: [[name, definition], …]; nothing when the table has more than FEW rows or the file
-        is small. Raises OperationalError when somebody else uses the table for longer than a second.
-        """
-        few = f"SELECT count(*) <= {FEW} FROM (SELECT FROM {self.table} LIMIT {FEW + 1}) seen"
-        many = f"SELECT count(*) > {FEW} FROM (SELECT FROM {self.stage} LIMIT {FEW + 1}) seen"
-        if not _one(few) or not _one(many):
-            return []
-        _run("SET LOCAL lock_timeout = '1s'")
-        _run(f"LOCK TABLE {self.table} IN ACCESS EXCLUSIVE MODE")
-        if not _one(few):
-            return []
-        indexes = [[name, definition] for name, definition, _ in self._search_indexes()]
-        for name, _ in indexes:
-            _run(f"DROP INDEX {quoted(name)}")
-        return indexes
-
-    def build_index(self, definition: str) -> None:
-        _run("SET LOCAL maintenance_work_mem = '128MB'")
-        _run(definition.replace("CREATE INDEX", "CREATE INDEX IF NOT EXISTS", 1))
-
-    def clean_search_indexes(self) -> None:
-        """Move what the load left in pending lists of GIN indexes into their trees: else searches are 7 times slower."""
-        for name, _, method in self._search_indexes():
-            if method == "gin":
-                _run("SELECT gin_clean_pending_list(%(name)s::regclass)", {"name": quoted(name)})
+    # --- afterwards ------------------------------------------------------------------------------------------------
 
     def analyze(self, changed: int) -> None:
         """Count anew what the planner goes by, after a load that changed a good part of the table."""
-        rows = _one("SELECT reltuples FROM pg_class WHERE oid = %(table)s::regclass", {"table": self.table})
+        rows = one("SELECT reltuples FROM pg_class WHERE oid = %(table)s::regclass", {"table": self.table})
         if changed * 10 >= rows:
-            _run(f"ANALYZE {self.table}")
+            run(f"ANALYZE {self.table}")
 
     def index_changes(self) -> None:
         """So that the timeline of a row is found without reading the whole partition."""
-        if _one(f"SELECT to_regclass('{self.changes}') IS NOT NULL"):
-            _run(f"CREATE INDEX IF NOT EXISTS {self.changes}_row ON {self.changes} (row_id)")
-
-    def _search_indexes(self) -> list[tuple[str, str, str]]:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                """SELECT c.relname, pg_get_indexdef(c.oid), am.amname
-                FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am am ON am.oid = c.relam
-                WHERE i.indrelid = %s::regclass AND NOT i.indisunique AND NOT i.indisprimary ORDER BY c.relname""",
-                [self.table],
-            )
-            found: list[tuple[str, str, str]] = cursor.fetchall()
-        return found
-
-    # --- the end ---------------------------------------------------------------------------------------------------
-
-
-def drop_work_tables(run_id: int) -> None:
-    """Drop the staging and plan tables of an import; its Changes stay.
-
-    A worker that froze inside a COPY keeps its staging table locked for as long as it is frozen: after a second the table
-    is left for the next time.
-    """
-    try:
-        with transaction.atomic():
-            _run("SET LOCAL lock_timeout = '1s'")
-            _run(f"DROP TABLE IF EXISTS importer_stage_{run_id}, importer_plan_{run_id}")
-    except OperationalError as problem:
-        if getattr(problem.__cause__, "pgcode", "") != LOCK_NOT_AVAILABLE:
-            raise
-        log.warning("The work tables of import %s are in use; they are dropped later.", run_id)
-
-
-def work_tables() -> dict[int, list[str]]:
-    """The staging and plan tables there are, by the import they belong to."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            r"""SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '^importer_(stage|plan)_\d+$'
-            AND relnamespace = current_schema()::regnamespace"""
-        )
-        tables: dict[int, list[str]] = {}
-        for (name,) in cursor.fetchall():
-            tables.setdefault(int(name.rsplit("_", 1)[1]), []).append(name)
-    return tables
-
-
-def encode(cleaned: Cleaned) -> bytes:
-    """A batch as text for COPY (PostgreSQL manual, COPY, "Text Format"); None becomes NULL."""
-    columns = map(_escaped, [cleaned.keys, *cleaned.columns])
-    rows = zip(map(str, cleaned.lines), *columns, strict=True)
-    return "".join([row + "\n" for row in map("\t".join, rows)]).encode()
-
-
-def _escaped(column: Sequence[str | None]) -> Sequence[str]:
-    """The cells of a column with backslash, tab and line ends escaped: all at once, which is ten times as fast."""
-    if None in column:
-        return [r"\N" if cell is None else _escape(cell) for cell in column]
-    cells = cast(Sequence[str], column)
-    text = _CELL.join(cells)
-    if not any(mark in text for mark, _ in _ESCAPES):
-        return cells
-    escaped = _escape(text).split(_CELL)
-    return escaped if len(escaped) == len(cells) else [_escape(cell) for cell in cells]
-
-
-def _escape(text: str) -> str:
-    for mark, written in _ESCAPES:
-        text = text.replace(mark, written)
-    return text
-
-
-def quoted(name: str) -> str:
-    return connection.ops.quote_name(name)
+        if one(f"SELECT to_regclass('{self.changes}') IS NOT NULL"):
+            run(f"CREATE INDEX IF NOT EXISTS {self.changes}_row ON {self.changes} (row_id)")
 
 
 def _type(field: Any) -> str:
     """The type of a staged column: text for every kind of text (the length was checked), else the field's own."""
     kind = field.db_type(connection) or "text"
     return "text" if kind.startswith(("varchar", "character varying")) else kind
-
-
-def _run(sql: str, params: dict[str, Any] | None = None) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-
-
-def _count(sql: str, params: dict[str, Any]) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        return int(cursor.rowcount)
-
-
-def _row(sql: str, params: dict[str, Any] | None = None) -> Any:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        return cursor.fetchone()
-
-
-def _one(sql: str, params: dict[str, Any] | None = None) -> Any:
-    return _row(sql, params)[0]

@@ -6,10 +6,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from importer import datasets, locks, sweep
+from importer import locks, sweep
 from importer.attempt import Attempt
 from importer.heart import Heart, Interrupted, Lost
-from importer.loaders import postgres
+from importer.loaders import search_indexes, work_tables
 from importer.models import DatasetLock, Heartbeat, Import, StoredFile
 from importer.states import State
 from tests.importer.conftest import query
@@ -106,8 +106,7 @@ def test_a_heart_hears_what_people_want():
 
 
 def test_the_sweep_builds_search_indexes_that_an_import_left_missing():
-    loader = postgres.PostgresLoader(datasets.get("products"), 0, [])
-    before = loader._search_indexes()
+    before = search_indexes.found("products_product")
     with connection.cursor() as cursor:
         for name, _, _ in before:
             cursor.execute(f'DROP INDEX "{name}"')
@@ -116,7 +115,7 @@ def test_the_sweep_builds_search_indexes_that_an_import_left_missing():
         dataset="products", run=run, missing_indexes=[[name, definition] for name, definition, _ in before]
     )
     sweep.sweep()
-    assert loader._search_indexes() == before
+    assert search_indexes.found("products_product") == before
     assert DatasetLock.objects.get().missing_indexes == []
 
 
@@ -146,11 +145,11 @@ def test_a_work_table_that_a_frozen_worker_holds_is_dropped_later(caplog):
             cursor.execute(f"LOCK TABLE importer_stage_{run.pk} IN ROW EXCLUSIVE MODE")
         sweep.tidy()
         assert "they are dropped later" in caplog.text
-        assert run.pk in postgres.work_tables()
+        assert run.pk in work_tables.found()
     finally:
         other.close()
     sweep.tidy()
-    assert run.pk not in postgres.work_tables()
+    assert run.pk not in work_tables.found()
 
 
 def test_a_plan_of_which_nothing_was_written_is_made_anew():

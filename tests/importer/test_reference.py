@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from importer import runner
+from importer import lanes, runner
 from importer.models import Change
 from products.models import Product
 from tests.importer.reference import Catalogue
@@ -36,6 +36,7 @@ def written(with_active: bool, lines: list) -> str:
 @pytest.mark.parametrize("bucket", [2, 20_000])
 def test_loading_equals_the_reference(load, monkeypatch, bucket):
     monkeypatch.setattr(runner, "BUCKET", bucket)
+    monkeypatch.setattr(lanes, "BUCKET", bucket)
     monkeypatch.setattr(runner, "CHUNK", 4)
 
     @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))

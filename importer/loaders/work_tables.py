@@ -1,0 +1,36 @@
+"""The staging and plan tables of imports, once they are done with."""
+
+import logging
+
+from django.db import OperationalError, transaction
+
+from importer.loaders.sql import rows, run, was_locked
+
+log = logging.getLogger(__name__)
+
+
+def drop(run_id: int) -> None:
+    """Drop the staging and plan tables of an import; its Changes stay.
+
+    A worker that froze inside a COPY keeps its staging table locked for as long as it is frozen: after a second the table
+    is left for the next time.
+    """
+    try:
+        with transaction.atomic():
+            run("SET LOCAL lock_timeout = '1s'")
+            run(f"DROP TABLE IF EXISTS importer_stage_{run_id}, importer_plan_{run_id}")
+    except OperationalError as problem:
+        if not was_locked(problem):
+            raise
+        log.warning("The work tables of import %s are in use; they are dropped later.", run_id)
+
+
+def found() -> dict[int, list[str]]:
+    """The staging and plan tables there are, by the import they belong to."""
+    tables: dict[int, list[str]] = {}
+    for (name,) in rows(
+        r"""SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '^importer_(stage|plan)_\d+$'
+        AND relnamespace = current_schema()::regnamespace"""
+    ):
+        tables.setdefault(int(name.rsplit("_", 1)[1]), []).append(name)
+    return tables
