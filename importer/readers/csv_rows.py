@@ -1,7 +1,7 @@
 """CSV as RFC 4180 and Python's csv module know it: bytes become batches of records with their line numbers.
 
-The file is read in blocks that end at a line end, so memory stays flat, and the place after each batch is a byte offset
-from which a later run can go on.
+The file is read in blocks and given out in batches of bounded size, so memory stays flat; the place after each batch is a
+byte offset from which a later run can go on.
 """
 
 import csv
