@@ -9,6 +9,15 @@ from django.db.models.functions import Now
 from importer.heart import lease
 from importer.models import DatasetLock, Import
 from importer.states import FINAL, State
+from importer.values import ImportProblem
+
+
+class Taken(ImportProblem):
+    """An import has the dataset; `run` is that import."""
+
+    def __init__(self, run: Import) -> None:
+        self.run = run
+        super().__init__(f"An import is changing {run.dataset} right now; wait until it is done, or stop it first.")
 
 
 def free() -> Q:
@@ -31,6 +40,14 @@ def take(run: Import) -> bool:
             run=run, attempt=run.attempt, holder=f"import {run.public_id}", lease_until=Now() + lease()
         )
     return True
+
+
+def keep_out(dataset: str) -> None:
+    """Keep imports away from the dataset to the end of the caller's transaction. Raises Taken when one has it."""
+    DatasetLock.objects.get_or_create(dataset=dataset)
+    lock = DatasetLock.objects.select_for_update(of=("self",)).select_related("run").get(dataset=dataset)
+    if lock.run is not None and not lock.run.is_final:
+        raise Taken(lock.run)
 
 
 def release(run: Import) -> None:

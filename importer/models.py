@@ -160,6 +160,8 @@ class Change(models.Model):
         CREATED = "c", "created"
         UPDATED = "u", "updated"
         DELETED = "d", "deleted"
+        #: Every row of the dataset went at once; such a Change has row_id 0 and their number in `after`.
+        CLEARED = "x", "cleared"
 
     dataset = models.CharField(max_length=40)
     row_id = models.BigIntegerField()

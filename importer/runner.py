@@ -5,7 +5,9 @@ Each phase is a row of steps, and each step leaves a checkpoint from which the n
 
 import logging
 import threading
+from copy import copy
 from functools import partial
+from typing import Any
 
 from celery import current_app
 from django.core.files.storage import default_storage
@@ -25,6 +27,7 @@ from importer.loaders.sql import was_locked
 from importer.models import Import, Reject
 from importer.readers.csv_rows import CsvRows
 from importer.rows import Cleaned, Cleaning, Rejected
+from importer.signals import import_ended
 from importer.states import CLAIMABLE, FINAL, State
 from importer.values import BadFile, ImportProblem, storable
 
@@ -213,8 +216,16 @@ class Runner:
         with self.step(**fields):
             work_tables.drop(self.run.pk)
             locks.release(self.run)
+            self._tell_end(fields)
         log.info("Import %s: done, %s lines", self.run.public_id, self.run.lines)
         self._hint_next()
+
+    def _tell_end(self, fields: dict[str, Any]) -> None:
+        """Tell whoever listens, inside the transaction that ends the import."""
+        ended = copy(self.run)
+        for name, value in fields.items():
+            setattr(ended, name, value)
+        import_ended.send(sender=Import, run=ended)
 
     def _hint_next(self) -> None:
         following = locks.next_waiting(self.run.dataset)
@@ -234,9 +245,11 @@ class Runner:
         hint(self.run.pk)
 
     def fail(self, sentence: str) -> None:
+        fields = {"error": sentence, "finished_at": timezone.now()}
         with transaction.atomic():
-            if self.attempt.leave(State.FAILED, error=sentence, finished_at=timezone.now()):
+            if self.attempt.leave(State.FAILED, **fields):
                 locks.release(self.run)
+                self._tell_end({"state": State.FAILED, **fields})
         self._hint_next()
 
     def stumbled(self, problem: Exception) -> None:

@@ -1,10 +1,11 @@
 """What the timetable does for imports: finds the dead, wakes the waiting, builds missing indexes, clears away."""
 
 import logging
+from copy import copy
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -12,6 +13,7 @@ from importer import locks, runner
 from importer.intake import uploads
 from importer.loaders import search_indexes, work_tables
 from importer.models import DatasetLock, Import
+from importer.signals import import_ended
 from importer.states import FINAL, WORKING, State
 
 log = logging.getLogger(__name__)
@@ -41,18 +43,24 @@ def revive() -> None:
     for run in Import.objects.filter(state__in=WORKING, heartbeat__lease_until__lt=Now()):
         same = Import.objects.filter(pk=run.pk, attempt=run.attempt, state=run.state)
         if run.attempt - run.checkpoint.get("attempt", 0) >= DEATHS:
-            moved = same.update(
-                state=State.FAILED,
-                version=F("version") + 1,
-                finished_at=timezone.now(),
-                error=f"{DEATHS} workers died, or lost the database, one after the other at one place; their logs say why.",
-            )
-            if moved:
-                locks.release(run)
+            moved = give_up(run, same)
         else:
             moved = same.update(state=State.QUEUED, version=F("version") + 1, wanted="")
         if moved:
             log.warning("Import %s: its worker died in %s; attempt %s.", run.public_id, run.state, run.attempt)
+
+
+def give_up(run: Import, same: QuerySet[Import]) -> int:
+    """End an import at which one worker after the other died; 0 when it is not the `same` any more."""
+    ended = copy(run)
+    ended.state, ended.finished_at = State.FAILED, timezone.now()
+    ended.error = f"{DEATHS} workers died, or lost the database, one after the other at one place; their logs say why."
+    with transaction.atomic():
+        moved = same.update(state=ended.state, version=F("version") + 1, finished_at=ended.finished_at, error=ended.error)
+        if moved:
+            locks.release(run)
+            import_ended.send(sender=Import, run=ended)
+    return moved
 
 
 def build_missing(dataset: str) -> None:

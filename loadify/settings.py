@@ -54,6 +54,7 @@ INSTALLED_APPS = [
     "pages.apps.PagesConfig",
     "importer.apps.ImporterConfig",
     "products.apps.ProductsConfig",
+    "webhooks.apps.WebhooksConfig",
     "loadify.apps.LoadifyConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -206,6 +207,13 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "importer.sweep", "schedule": 5.0, "options": {"expires": 5}},
     "tidy": {"task": "importer.tidy", "schedule": 600.0, "options": {"expires": 600}},
 }
+
+# Deliveries have a process of their own, which imports can never fill.
+CELERY_TASK_ROUTES = {"webhooks.deliver": {"queue": "webhooks"}}
+
+# --- webhooks -----------------------------------------------------------------------------------------------------
+# Where the site is seen from outside: events too large to be sent whole lead there.
+LOADIFY_URL = (os.environ.get("LOADIFY_URL") or f"http://127.0.0.1:{os.environ.get('PORT') or '8000'}").rstrip("/")
 
 # --- importing ----------------------------------------------------------------------------------------------------
 # Seconds without a heartbeat after which an import's worker counts as dead.

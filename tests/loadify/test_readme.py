@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 #: Django's own name, which no person sets.
 NOT_FOR_PEOPLE = {"DJANGO_SETTINGS_MODULE"}
-PACKAGES = ("accounts", "importer", "loadify", "pages", "products")
+PACKAGES = ("accounts", "api", "importer", "loadify", "pages", "products", "webhooks")
 
 _READS = re.compile(r"""(?:\benviron(?:\.get\(|\.pop\(|\[)|\bgetenv\(|\b(?:flag|number|names)\()\s*["']([A-Z][A-Z_]*)["']""")
 _SHELL_READS = re.compile(r"\$\{([A-Z][A-Z_]*):?[-+=?]")

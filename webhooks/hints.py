@@ -1,0 +1,42 @@
+"""Tells a worker that deliveries are due, from a thread of its own: nobody's edit waits for the broker.
+
+A hint may be lost; the timetable asks every few seconds anyway. Many edits at once give one hint.
+"""
+
+import logging
+import threading
+import time
+
+from celery import current_app
+from kombu.exceptions import OperationalError as BrokerError
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two hints at least; what is due meanwhile is found by whoever heard the first.
+PAUSE = 0.05
+TASK = "webhooks.deliver"
+
+_wanted = threading.Event()
+_starting = threading.Lock()
+_thread: threading.Thread | None = None
+
+
+def give() -> None:
+    """Have a hint sent soon; returns at once."""
+    global _thread
+    _wanted.set()
+    with _starting:
+        # A forked process has its parent's thread only by name.
+        if _thread is None or not _thread.is_alive():
+            _thread = threading.Thread(target=_send_all, name="webhook hints", daemon=True)
+            _thread.start()
+
+
+def _send_all() -> None:
+    while _wanted.wait():
+        _wanted.clear()
+        try:
+            current_app.send_task(TASK, retry=False, expires=5)
+        except (BrokerError, OSError) as problem:
+            log.warning("The broker does not answer (%s); deliveries start with the timetable.", problem)
+        time.sleep(PAUSE)

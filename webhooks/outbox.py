@@ -1,0 +1,46 @@
+"""What happened goes into the outbox in the transaction that makes it happen; it is delivered after the commit."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import connection, transaction
+from django.utils import timezone
+
+from webhooks import hints
+from webhooks.event_types import EVENT_TYPES
+from webhooks.models import Delivery, Endpoint, Event
+
+#: Bytes a payload may have; receivers commonly refuse more.
+MOST_BYTES = 20_000
+
+
+def record(event_type: str, data: Mapping[str, Any], short: Mapping[str, Any]) -> Event:
+    """Store an event and a delivery for every active endpoint that wants it; workers hear of it after the commit.
+
+    The body is JSON as Standard Webhooks 1.0 describes: type, timestamp, data. When it would be larger than MOST_BYTES,
+    `short` takes the place of `data`. Raises KeyError for a type nobody declared, RuntimeError outside a transaction:
+    an event of something that may still be rolled back would be a lie.
+    """
+    if not connection.in_atomic_block:
+        raise RuntimeError("An event belongs into the transaction that makes it true.")
+    EVENT_TYPES[event_type]
+    now = timezone.now()
+    body = encode(event_type, now.isoformat(), data)
+    if len(body) > MOST_BYTES:
+        body = encode(event_type, now.isoformat(), short)
+    event = Event.objects.create(type=event_type, body=body, at=now)
+    endpoints = [
+        endpoint for endpoint in Endpoint.objects.filter(active=True).only("event_types") if endpoint.wants(event_type)
+    ]
+    Delivery.objects.bulk_create(Delivery(endpoint=endpoint, event=event, next_at=now) for endpoint in endpoints)
+    if endpoints:
+        transaction.on_commit(hints.give)
+    return event
+
+
+def encode(event_type: str, timestamp: str, data: Mapping[str, Any]) -> bytes:
+    """The bytes that are stored, signed and sent."""
+    payload = {"type": event_type, "timestamp": timestamp, "data": data}
+    return json.dumps(payload, cls=DjangoJSONEncoder, ensure_ascii=False, separators=(",", ":")).encode()
