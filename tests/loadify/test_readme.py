@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 #: Django's own name, which no person sets.
 NOT_FOR_PEOPLE = {"DJANGO_SETTINGS_MODULE"}
-PACKAGES = ("accounts", "importer", "loadify", "pages", "products")
+PACKAGES = ("accounts", "importer", "loadify", "pages", "products", "webhooks")
 
 _READS = re.compile(r"""(?:\benviron(?:\.get\(|\.pop\(|\[)|\bgetenv\(|\b(?:flag|number|names)\()\s*["']([A-Z][A-Z_]*)["']""")
 _SHELL_READS = re.compile(r"\$\{([A-Z][A-Z_]*):?[-+=?]")
@@ -47,7 +47,8 @@ def test_settings_table_names_exactly_what_the_source_reads() -> None:
 
 
 def test_settings_table_tells_the_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    bare = {"LOADIFY_DATA_DIR": str(tmp_path), "SECRET_KEY": "k" * 50, "DATABASE_URL": "postgres://u@db.example/shop"}
+    bare = {"LOADIFY_DATA_DIR": str(tmp_path), "SECRET_KEY": "k" * 50, "LOADIFY_WEBHOOK_KEYS": "w" * 50}
+    bare["DATABASE_URL"] = "postgres://u@db.example/shop"
     monkeypatch.setattr(os, "environ", bare)
     settings = runpy.run_path(str(ROOT / "loadify" / "settings.py"))
     told = {name: re.match(r"`([^`]*)`", default) for name, default in settings_of_the_table().items()}
