@@ -119,7 +119,9 @@ def _judge_one(endpoint: Endpoint, outcome: Outcome, now: datetime) -> None:
         endpoint.notice = "It answered 410 Gone, which asks us to send nothing more."
     elif endpoint.failures >= BREAKS_AT and now - endpoint.failing_since >= HOPELESS:
         endpoint.active = False
-        endpoint.notice = f"It has taken nothing since {endpoint.failing_since:%-d %B %Y, %H:%M} UTC. The last try: {outcome.answer}"
+        endpoint.notice = (
+            f"It has taken nothing since {endpoint.failing_since:%-d %B %Y, %H:%M} UTC. The last try: {outcome.answer}"
+        )
 
 
 def jittered(wait: timedelta) -> timedelta:
