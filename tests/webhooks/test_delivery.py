@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -13,7 +13,7 @@ from standardwebhooks import Webhook
 
 from tests.webhooks.conftest import deliver, happen, make_due
 from tests.webhooks.plays import answer, delayed
-from webhooks import claims, delivery, endpoints, outcomes, vault
+from webhooks import claims, delivery, endpoints, outcomes
 from webhooks.client import Answer
 from webhooks.models import Attempt, Delivery, Endpoint, Event
 
@@ -125,8 +125,6 @@ def test_schedule_gives_up_after_its_last_try(endpoint, receiver) -> None:
     [("120", 120), ("Fri, 02 Jan 2026 00:02:00 GMT", 120), ("9999999", 86_400), ("-5", 0), ("soon", 0), ("²", 0), ("", 0)],
 )
 def test_retry_after_is_read_as_seconds_or_date(text: str, seconds: int) -> None:
-    from datetime import UTC, datetime
-
     asked = outcomes.asked_for(Answer(503, {"Retry-After": text}, "", 0.1, ""), datetime(2026, 1, 2, tzinfo=UTC))
     assert asked == timedelta(seconds=seconds)
 
@@ -204,7 +202,6 @@ def test_hanging_receiver_delays_nobody(endpoint, receiver, monkeypatch: pytest.
     arrived = [got.at - began for got in receiver.requests if got.path.startswith("/well")]
     assert len(arrived) == 100
     assert max(arrived) < 2
-    assert "longer than" in Attempt.objects.filter(status=None)[0].error or Attempt.objects.filter(status=None)[0].error
 
 
 def test_flooded_receiver_gets_no_more_places_than_others(endpoint) -> None:
@@ -219,7 +216,7 @@ def test_flooded_receiver_gets_no_more_places_than_others(endpoint) -> None:
     assert claims.claim(64) == []
 
 
-def test_rounds_begin_at_any_receiver(endpoint) -> None:
+def test_any_receiver_may_come_first(endpoint) -> None:
     made = [endpoint(f"/{number}").pk for number in range(8)]
     happen()
     first = set()
@@ -260,7 +257,6 @@ def test_receiver_deleted_meanwhile_is_no_error(endpoint) -> None:
 def test_secret_that_cannot_be_opened_is_a_failed_try_with_a_sentence(endpoint, receiver, settings) -> None:
     endpoint("/")
     happen()
-    vault.unseal.cache_clear() if hasattr(vault.unseal, "cache_clear") else None
     settings.LOADIFY_WEBHOOK_KEYS = ["another key, which is long enough to be one"]
     deliver()
     assert "LOADIFY_WEBHOOK_KEYS" in Attempt.objects.get().error

@@ -77,6 +77,7 @@ def test_broker_that_is_away_during_edits_loses_no_event_and_delays_no_edit(
         assert editing.returncode == 0
         assert Event.objects.count() == 100
         if how == "killed":
+            wait_for(running[-1].ended, 5)
             running.append(servers.valkey(tmp_path, url))
         else:
             os.kill(running[-1].pid, signal.SIGCONT)
