@@ -76,7 +76,7 @@ _GIVEN = ip_network("2000::/3")
 #: An IPv4 address in the lower half of an IPv6 one, behind any prefix (ISATAP, RFC 5214).
 _ISATAP = (0x0000_5EFE, 0x0200_5EFE)
 
-_URL = re.compile(r"(https?)://(\[[^]]*\]|[^/?:]*)(?::([^/?]*))?([/?].*)?", re.IGNORECASE)
+_URL = re.compile(r"(https?)://(\[[^]]*\]|[^/?:[]*)(?::([^/?]*))?(?:[/?].*)?", re.IGNORECASE)
 _NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*", re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)
 
@@ -159,10 +159,13 @@ def place_of(url: str) -> Place:
         raise BadAddress("The address has a blank or a control character in it.")
     if "\\" in url or "#" in url:
         raise BadAddress(f"The address must not contain {'a backslash' if chr(92) in url else '#'}.")
-    if "@" in re.split("[/?]", url.partition("://")[2])[0]:
+    if not url.lower().startswith(("https://", "http://")):
+        raise BadAddress("The address must begin with https:// or http://.")
+    authority = re.split("[/?]", url.partition("://")[2])[0]
+    if "@" in authority:
         raise BadAddress("The address must not contain a user name or a password.")
     if not (found := _URL.fullmatch(url)):
-        raise BadAddress("The address must begin with https:// or http://.")
+        raise BadAddress(f"“{authority}” is not the name of a host.")
     scheme, host, port = found[1].lower(), found[2].lower(), found[3]
     return Place(scheme, _host(host), _port(port, 443 if scheme == "https" else 80))
 

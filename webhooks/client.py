@@ -37,10 +37,10 @@ class Client:
     """Keeps connections to receivers open between posts. One for all threads of a process; `close` it at the end."""
 
     def __init__(self) -> None:
-        self._adapters = {scheme: PinningAdapter(scheme) for scheme in ("http", "https")}
+        self.adapters = {scheme: PinningAdapter(scheme) for scheme in ("http", "https")}
 
     def close(self) -> None:
-        for adapter in self._adapters.values():
+        for adapter in self.adapters.values():
             adapter.close()
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes, seconds: float = 15.0) -> Answer:
@@ -54,11 +54,13 @@ class Client:
             try:
                 place = place_of(url)
                 request = requests.Request("POST", url, {**_common_headers(), **headers}, data=body).prepare()
-                with self._send(self._adapters[place.scheme], request, mine) as response:
+                with self._send(self.adapters[place.scheme], request, mine) as response:
                     mine.awaited = ENDED
                     _read(response, answer)
-            except (requests.RequestException, HTTPError, http.client.HTTPException, OSError, BadAddress) as problem:
-                answer.error = sentence(problem, url, mine)
+            except BadAddress as problem:
+                answer.error = str(problem)
+            except (requests.RequestException, HTTPError, http.client.HTTPException, OSError) as problem:
+                answer.error = sentence(problem, place, mine)
         answer.seconds = time.monotonic() - began
         return answer
 

@@ -71,13 +71,12 @@ class PinningAdapter(IPFilterAdapter):  # type: ignore[misc] # it carries no typ
 
     def __init__(self, scheme: str) -> None:
         self._pins: dict[Place, tuple[float, str, Any]] = {}
+        self._scheme = scheme
         super().__init__(is_https_proto=scheme == "https")
 
     def init_poolmanager(self, *sizes: Any, **settings: Any) -> None:
-        context = ssl.create_default_context()
-        context.load_verify_locations(certifi.where())
-        context.sslsocket_class = BoundedTLSSocket
-        self.poolmanager = PoolManager(RECEIVERS, maxsize=EACH, ssl_context=context)
+        more = {"ssl_context": _trusting()} if self._scheme == "https" else {}
+        self.poolmanager = PoolManager(RECEIVERS, maxsize=EACH, **more)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _PoolTLS}
 
     def cert_verify(self, *arguments: Any) -> None:
@@ -87,6 +86,9 @@ class PinningAdapter(IPFilterAdapter):  # type: ignore[misc] # it carries no typ
         if settings.LOADIFY_WEBHOOK_ALLOW_PRIVATE:
             return super(IPFilterAdapter, self).build_connection_pool_key_attributes(request, verify, cert)
         place = place_of(str(request.url))
+        if ":" in place.host:
+            # requests-hardened would go to the IPv4 address that is written in an IPv6 one.
+            demand_permitted(place.host, place.host)
         until, host_header, key = self._pins.get(place, (0.0, "", None))
         if until < time.monotonic():
             key = within(current().left(FOUND), partial(super().build_connection_pool_key_attributes, request, verify, cert))
@@ -94,6 +96,14 @@ class PinningAdapter(IPFilterAdapter):  # type: ignore[misc] # it carries no typ
         else:
             request.headers["Host"] = host_header
         return key
+
+
+def _trusting() -> ssl.SSLContext:
+    """Trusts the authorities this system trusts (SSL_CERT_FILE names others) and those of certifi."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    context.sslsocket_class = BoundedTLSSocket
+    return context
 
 
 def _connected(address: str, port: int) -> socket.socket:

@@ -9,7 +9,7 @@ from requests_hardened.ip_filter import InvalidIPAddress
 from urllib3.exceptions import HTTPError, InvalidHeader
 from urllib3.util.ssl_match_hostname import CertificateError
 
-from webhooks.addresses import BadAddress, demand_permitted, place_of
+from webhooks.addresses import BadAddress, Place, demand_permitted
 from webhooks.deadline import CONNECTED, ENDED, Exchange, TooMuch
 
 LONGEST = 300
@@ -21,9 +21,9 @@ def ended(problem: BaseException) -> bool:
     return any(isinstance(cause, ways) for cause in _causes(problem))
 
 
-def sentence(problem: BaseException, url: str, exchange: Exchange) -> str:
+def sentence(problem: BaseException, place: Place, exchange: Exchange) -> str:
     # requests and urllib3 wrap each other's errors, some twice; what began it all tells most.
-    told = (_told(cause, url, exchange) for cause in reversed(list(_causes(problem))))
+    told = (_told(cause, place, exchange) for cause in reversed(list(_causes(problem))))
     said = next(filter(None, told), f"The request failed: {problem}.")
     # An error may carry what a receiver sent, of any length and kind.
     return "".join(sign if sign.isprintable() else " " for sign in said)[:LONGEST]
@@ -35,12 +35,11 @@ def _causes(problem: BaseException | None) -> Iterator[BaseException]:
         problem = problem.__cause__ or problem.__context__
 
 
-def _told(cause: BaseException, url: str, exchange: Exchange) -> str:
+def _told(cause: BaseException, place: Place, exchange: Exchange) -> str:
     """The sentence for one error, "" for one that only wraps another."""
-    if isinstance(cause, BadAddress):
-        return str(cause)
-    place = place_of(url)
     match cause:
+        case BadAddress():
+            return str(cause)
         case TooMuch():
             return "The answer was cut off: it has too many headers, or they are too long."
         case InvalidIPAddress():
