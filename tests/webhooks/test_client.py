@@ -244,6 +244,16 @@ def test_broken_answer_is_told_in_a_sentence(client: Client, receiver: Receiver,
     assert len(receiver.requests) == 1
 
 
+def test_receiver_writes_nothing_into_our_logs(
+    client: Client, receiver: Receiver, resolver: Resolver, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver.plays["/secret"] = then_close(HEAD + b"no header at all\r\nforged line\r\n\r\n")
+    resolver.names["forbidden.example"] = ["169.254.169.254"]
+    assert client.post(f"{receiver.url}/secret", {}, b"{}").status == 200
+    assert client.post("http://forbidden.example/secret", {}, b"{}").status is None
+    assert caplog.records == []
+
+
 def test_reset_is_told_in_a_sentence(client: Client, receiver: Receiver) -> None:
     receiver.plays["/"] = reset
     assert client.post(receiver.url, {}, b"{}").error == f"{place(receiver)} closed the connection before an answer came."
