@@ -19,7 +19,7 @@ from psycopg2 import sql
 from loadify import embedded, servers
 
 #: What the environment may say about a site in use, which no measurement may touch.
-_OVERRULED = ("DATABASE_URL", "BROKER_URL", "SECRET_KEY", "DEBUG", "LOADIFY_DATA_DIR")
+_OVERRULED = ("DATABASE_URL", "BROKER_URL", "SECRET_KEY", "LOADIFY_WEBHOOK_KEYS", "DEBUG", "LOADIFY_DATA_DIR")
 _ROOT = Path(__file__).resolve().parent.parent
 
 

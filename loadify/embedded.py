@@ -1,4 +1,4 @@
-"""What one data directory keeps for itself: the secret key, and the addresses of the servers bin/up runs in it."""
+"""What one data directory keeps for itself: its keys, and the addresses of the servers bin/up runs in it."""
 
 import os
 import secrets
@@ -18,6 +18,11 @@ def data_dir() -> Path:
 def secret_key() -> str:
     """The key bin/up made in this data directory; "" when there is none yet."""
     return _read("secret-key")
+
+
+def webhook_key() -> str:
+    """The key bin/up made for the secrets of webhooks in this data directory; "" when there is none yet."""
+    return _read("webhook-key")
 
 
 def database_url() -> str:
@@ -41,6 +46,8 @@ def plan() -> None:
     os.environ.setdefault("DEBUG", "0")
     if not os.environ.get("SECRET_KEY"):
         os.environ["SECRET_KEY"] = _kept("secret-key", lambda: secrets.token_urlsafe(50))
+    if not os.environ.get("LOADIFY_WEBHOOK_KEYS"):
+        os.environ["LOADIFY_WEBHOOK_KEYS"] = _kept("webhook-key", lambda: secrets.token_urlsafe(50))
     password = _kept("password", secrets.token_urlsafe)
     if not os.environ.get("DATABASE_URL"):
         port = free_port(urlsplit(_read("database-url")).port or 0)

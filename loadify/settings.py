@@ -1,6 +1,6 @@
 """Every setting of Loadify, each read from the environment; README.md lists their names.
 
-While `bin/up` runs, values it made (addresses of the embedded database and broker, the secret key) lie in
+While `bin/up` runs, values it made (addresses of the embedded database and broker, its keys) lie in
 LOADIFY_DATA_DIR and are read from there, so `manage.py` of the same clone needs no settings of its own.
 """
 
@@ -44,6 +44,13 @@ SECRET_KEY = os.environ.get("SECRET_KEY") or embedded.secret_key() or ("only-for
 if not SECRET_KEY:
     raise ImproperlyConfigured(
         "SECRET_KEY is not set. Set it to a long random text, or start bin/up, which makes one and keeps it in var/."
+    )
+# They seal the secrets of webhooks: the first seals, all of them open. Texts of one's own, so that either can be changed
+# without the other.
+LOADIFY_WEBHOOK_KEYS = names("LOADIFY_WEBHOOK_KEYS", embedded.webhook_key() or ("only-for-debugging" if DEBUG else ""))
+if not LOADIFY_WEBHOOK_KEYS:
+    raise ImproperlyConfigured(
+        "LOADIFY_WEBHOOK_KEYS is not set. Set it to a long random text, or start bin/up, which makes one and keeps it in var/."
     )
 HTTPS = flag("LOADIFY_HTTPS")
 ALLOWED_HOSTS = names("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
@@ -218,6 +225,10 @@ LOADIFY_URL = (os.environ.get("LOADIFY_URL") or f"http://127.0.0.1:{os.environ.g
 # --- importing ----------------------------------------------------------------------------------------------------
 # Seconds without a heartbeat after which an import's worker counts as dead.
 LOADIFY_LEASE = number("LOADIFY_LEASE", 15)
+
+# --- webhooks -----------------------------------------------------------------------------------------------------
+# For a laptop: receivers may be on this machine and in its private networks.
+LOADIFY_WEBHOOK_ALLOW_PRIVATE = flag("LOADIFY_WEBHOOK_ALLOW_PRIVATE")
 
 # --- live pages ---------------------------------------------------------------------------------------------------
 EVENTSTREAM_STORAGE_CLASS = "importer.relay.SnapshotStorage"

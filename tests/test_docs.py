@@ -8,7 +8,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "CHANGELOG.md", ROOT / "bench" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 #: A file or folder of the repository as the pages write it: `importer/states.py`, `bench/`, `static/live.js`.
-_PATH = re.compile(r"`((?:accounts|bench|bin|docs|importer|loadify|pages|products|static|templates|tests)/[\w./]*)`", re.ASCII)
+_PATH = re.compile(
+    r"`((?:accounts|bench|bin|docs|importer|loadify|pages|products|static|templates|tests|webhooks)/[\w./]*)`", re.ASCII
+)
 _LINK = re.compile(r"\]\(([^)#:]+)\)")
 
 

@@ -17,6 +17,7 @@ from loadify.processes import Process
 FOLDER = Path(tempfile.mkdtemp(prefix="loadify-tests-"))
 FOLDER.chmod(0o711)
 OVERRULED = ("DATABASE_URL", "BROKER_URL", "SECRET_KEY", "DEBUG", "PORT", "ALLOWED_HOSTS", "LOADIFY_DATA_DIR")
+OVERRULED += ("LOADIFY_WEBHOOK_KEYS", "LOADIFY_WEBHOOK_ALLOW_PRIVATE")
 for name in OVERRULED:
     os.environ.pop(name, None)
 # Playwright's synchronous interface runs an event loop in this thread, where Django would refuse its database.

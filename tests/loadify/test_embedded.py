@@ -20,7 +20,7 @@ from loadify.processes import PidFile, Process, wait_until
 
 @pytest.fixture
 def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("DATABASE_URL", "BROKER_URL", "SECRET_KEY"):
+    for name in ("DATABASE_URL", "BROKER_URL", "SECRET_KEY", "LOADIFY_WEBHOOK_KEYS"):
         monkeypatch.setenv(name, "")
         monkeypatch.setenv(f"LOADIFY_EMBEDDED_{name}", "")
     monkeypatch.setenv("LOADIFY_DATA_DIR", str(tmp_path))
@@ -32,14 +32,16 @@ def mode(path: Path) -> int:
 
 
 def test_secrets_are_made_once_and_only_for_their_owner(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert embedded.secret_key() == ""
+    assert embedded.secret_key() == embedded.webhook_key() == ""
     embedded.plan()
-    key = os.environ["SECRET_KEY"]
+    key, webhook_key = os.environ["SECRET_KEY"], os.environ["LOADIFY_WEBHOOK_KEYS"]
     monkeypatch.setenv("SECRET_KEY", "")
+    monkeypatch.setenv("LOADIFY_WEBHOOK_KEYS", "")
     embedded.plan()
     assert os.environ["SECRET_KEY"] == embedded.secret_key() == key
-    assert len(key) > 50
-    assert mode(data_dir / "secret-key") == mode(data_dir / "password") == 0o600
+    assert os.environ["LOADIFY_WEBHOOK_KEYS"] == embedded.webhook_key() == webhook_key != key
+    assert len(key) > 50 and len(webhook_key) > 50
+    assert {mode(data_dir / name) for name in ("secret-key", "webhook-key", "password")} == {0o600}
 
 
 def test_addresses_of_the_environment_stay(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

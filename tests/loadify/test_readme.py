@@ -47,7 +47,8 @@ def test_settings_table_names_exactly_what_the_source_reads() -> None:
 
 
 def test_settings_table_tells_the_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    bare = {"LOADIFY_DATA_DIR": str(tmp_path), "SECRET_KEY": "k" * 50, "DATABASE_URL": "postgres://u@db.example/shop"}
+    bare = {"LOADIFY_DATA_DIR": str(tmp_path), "SECRET_KEY": "k" * 50, "LOADIFY_WEBHOOK_KEYS": "w" * 50}
+    bare["DATABASE_URL"] = "postgres://u@db.example/shop"
     monkeypatch.setattr(os, "environ", bare)
     settings = runpy.run_path(str(ROOT / "loadify" / "settings.py"))
     told = {name: re.match(r"`([^`]*)`", default) for name, default in settings_of_the_table().items()}

@@ -23,7 +23,12 @@ def read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 @pytest.fixture
 def settings_of(read: Any) -> Any:
     def settings_of(**environment: str) -> dict[str, Any]:
-        return read(**{"SECRET_KEY": "k" * 50, "DATABASE_URL": "postgres://u:p@db.example:5433/shop"} | environment)
+        needed = {
+            "SECRET_KEY": "k" * 50,
+            "LOADIFY_WEBHOOK_KEYS": "w" * 50,
+            "DATABASE_URL": "postgres://u:p@db.example:5433/shop",
+        }
+        return read(**needed | environment)
 
     return settings_of
 
@@ -33,18 +38,26 @@ def test_missing_secret_key_names_itself(read: Any) -> None:
         read(DATABASE_URL="postgres://u:p@db.example/shop")
 
 
-def test_missing_secret_key_is_forgiven_while_debugging(read: Any) -> None:
-    assert read(DATABASE_URL="sqlite://:memory:", DEBUG="1")["SECRET_KEY"] == "only-for-debugging"
+def test_missing_webhook_key_names_itself(read: Any) -> None:
+    with pytest.raises(ImproperlyConfigured, match="LOADIFY_WEBHOOK_KEYS is not set"):
+        read(SECRET_KEY="k" * 50, DATABASE_URL="postgres://u:p@db.example/shop")
+
+
+def test_missing_keys_are_forgiven_while_debugging(read: Any) -> None:
+    found = read(DATABASE_URL="sqlite://:memory:", DEBUG="1")
+    assert (found["SECRET_KEY"], found["LOADIFY_WEBHOOK_KEYS"]) == ("only-for-debugging", ["only-for-debugging"])
 
 
 def test_missing_database_names_itself(read: Any) -> None:
     with pytest.raises(ImproperlyConfigured, match="DATABASE_URL is not set and no embedded database runs here"):
-        read(SECRET_KEY="k" * 50)
+        read(SECRET_KEY="k" * 50, LOADIFY_WEBHOOK_KEYS="w" * 50)
 
 
-def test_secret_key_of_the_data_directory_is_read(read: Any, tmp_path: Path) -> None:
+def test_keys_of_the_data_directory_are_read(read: Any, tmp_path: Path) -> None:
     (tmp_path / "secret-key").write_text("kept\n")
-    assert read(DATABASE_URL="sqlite://:memory:")["SECRET_KEY"] == "kept"
+    (tmp_path / "webhook-key").write_text("kept-too\n")
+    found = read(DATABASE_URL="sqlite://:memory:")
+    assert (found["SECRET_KEY"], found["LOADIFY_WEBHOOK_KEYS"]) == ("kept", ["kept-too"])
 
 
 def test_database_url_is_taken_apart(settings_of: Any) -> None:
@@ -69,6 +82,8 @@ def test_database_url_is_taken_apart(settings_of: Any) -> None:
         ({"LOADIFY_MAX_FILE_SIZE": "1000"}, "LOADIFY_MAX_FILE_SIZE", 1000),
         ({"LOADIFY_UPLOAD_HOURS": "2"}, "LOADIFY_UPLOAD_HOURS", 2),
         ({"LOADIFY_SIGN_UP": "1"}, "LOADIFY_SIGN_UP", True),
+        ({"LOADIFY_WEBHOOK_KEYS": "new, old"}, "LOADIFY_WEBHOOK_KEYS", ["new", "old"]),
+        ({"LOADIFY_WEBHOOK_ALLOW_PRIVATE": "1"}, "LOADIFY_WEBHOOK_ALLOW_PRIVATE", True),
         ({"LOADIFY_HTTPS": "1"}, "SESSION_COOKIE_SECURE", True),
         ({"LOADIFY_HTTPS": "1"}, "SECURE_HSTS_SECONDS", 31_536_000),
         ({}, "SESSION_COOKIE_SECURE", False),
