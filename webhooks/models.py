@@ -123,6 +123,21 @@ class Attempt(models.Model):
         return self.status is not None and 200 <= self.status < 300
 
 
+class Tally(models.Model):
+    """How many tries of one hour a receiver took, and how many failed: what pictures are drawn from without counting."""
+
+    endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="tallies", db_index=False)
+    hour = models.DateTimeField()
+    delivered = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["endpoint", "hour"], name="webhook_tally_once")]
+
+    def __str__(self) -> str:
+        return f"{self.endpoint_id} at {self.hour}: {self.delivered} delivered, {self.failed} failed"
+
+
 #: How long an old secret signs beside the new one.
 OVERLAP = timedelta(hours=24)
 
