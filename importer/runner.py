@@ -225,7 +225,7 @@ class Runner:
         ended = copy(self.run)
         for name, value in fields.items():
             setattr(ended, name, value)
-        import_ended.send(sender=Import, run=ended)
+        import_ended.send_robust(sender=Import, run=ended)
 
     def _hint_next(self) -> None:
         following = locks.next_waiting(self.run.dataset)

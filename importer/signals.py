@@ -2,5 +2,6 @@
 
 from django.dispatch import Signal
 
-#: An import came to its end; `run` is the Import, with its last state and error set. A receiver that raises undoes the end.
+#: An import came to its end; `run` is the Import, with its last state and error set. Senders use send_robust: a receiver
+#: that raises is logged, and the import ends all the same, so one that writes needs a savepoint of its own.
 import_ended = Signal()

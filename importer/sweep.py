@@ -59,7 +59,7 @@ def give_up(run: Import, same: QuerySet[Import]) -> int:
         moved = same.update(state=ended.state, version=F("version") + 1, finished_at=ended.finished_at, error=ended.error)
         if moved:
             locks.release(run)
-            import_ended.send(sender=Import, run=ended)
+            import_ended.send_robust(sender=Import, run=ended)
     return moved
 
 

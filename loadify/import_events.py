@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 
 from importer.models import Import
 from importer.signals import import_ended
@@ -22,8 +23,11 @@ def connect() -> None:
 
 
 def record_end(run: Import, **_: Any) -> None:
-    if (event_type := _TYPES.get(State(run.state))) is not None:
-        outbox.record(event_type, {"import": summary(run)}, {"import": {"id": run.public_id}})
+    event_type = _TYPES.get(State(run.state))
+    if event_type is not None:
+        # What goes wrong here must not keep an import from its end.
+        with transaction.atomic():
+            outbox.record(event_type, {"import": summary(run)}, {"import": {"id": run.public_id}})
 
 
 def summary(run: Import) -> dict[str, Any]:

@@ -103,7 +103,7 @@ def valkey(data_dir: Path, url: str) -> Process:
 
 def stop_leftovers(data_dir: Path) -> None:
     """End what a killed supervisor left running in this data directory, in the order of a normal stop."""
-    for name, grace in (("web", 2), ("beat", 2), ("worker", 5), ("valkey", 15), ("postgres", 60)):
+    for name, grace in (("web", 2), ("beat", 2), ("webhooks", 5), ("worker", 5), ("valkey", 15), ("postgres", 60)):
         PidFile.of(data_dir, name).stop_leftover(grace)
     _end_cut_off(data_dir / "postgres")
 

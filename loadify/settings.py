@@ -213,14 +213,17 @@ CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "importer.sweep", "schedule": 5.0, "options": {"expires": 5}},
     "tidy": {"task": "importer.tidy", "schedule": 600.0, "options": {"expires": 600}},
+    "deliver": {"task": "webhooks.deliver", "schedule": 2.0, "options": {"expires": 2}},
+    "purge": {"task": "webhooks.purge", "schedule": 3600.0, "options": {"expires": 3600}},
 }
-
 # Deliveries have a process of their own, which imports can never fill.
 CELERY_TASK_ROUTES = {"webhooks.deliver": {"queue": "webhooks"}}
 
 # --- webhooks -----------------------------------------------------------------------------------------------------
 # Where the site is seen from outside: events too large to be sent whole lead there.
 LOADIFY_URL = (os.environ.get("LOADIFY_URL") or f"http://127.0.0.1:{os.environ.get('PORT') or '8000'}").rstrip("/")
+# Days after which events are forgotten, with their deliveries.
+LOADIFY_WEBHOOK_DAYS = number("LOADIFY_WEBHOOK_DAYS", 30)
 
 # --- importing ----------------------------------------------------------------------------------------------------
 # Seconds without a heartbeat after which an import's worker counts as dead.

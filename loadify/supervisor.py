@@ -49,7 +49,7 @@ class Supervisor:
             embedded.remember("broker-url", url_of_broker)
 
     def start_programs(self, port: int) -> None:
-        """Start web, worker and beat."""
+        """Start web, worker, webhooks and beat."""
         for program in programs(port):
             self.start(program.name, lambda program=program: Process(program, self.data_dir))  # type: ignore[misc]
 
@@ -88,11 +88,11 @@ class Supervisor:
             self.say(f"{name} runs again.")
 
     def stop(self) -> None:
-        """End web, beat, worker, Valkey and PostgreSQL one after the other, each waited for."""
+        """End web, beat, webhooks, worker, Valkey and PostgreSQL one after the other, each waited for."""
         hurry = []
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(signum, lambda *_: hurry.append(True))
-        for name in ("web", "beat", "worker", "valkey", "postgres"):
+        for name in ("web", "beat", "webhooks", "worker", "valkey", "postgres"):
             if name in self.running:
                 process = self.running.pop(name)
                 patient = not hurry or name in ("valkey", "postgres")
@@ -108,10 +108,13 @@ def programs(port: int) -> list[Program]:
     # Web first: its start is what a person waits for.
     web = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port), "loadify.asgi:application"]
     worker = [*celery, "worker", "--loglevel", "INFO", "--without-mingle", "--without-gossip"]
+    # One task at a time, in a thread: the coordinator of deliveries, which has threads of its own.
+    webhooks = [*worker, "--queues", "webhooks", "--pool", "threads", "--concurrency", "1", "--hostname", "webhooks@%h"]
     beat = [*celery, "beat", "--loglevel", "INFO", "--pidfile="]
     return [
         Program("web", web, cwd=base),
         Program("worker", worker, cwd=base, grace=15, orphan_signal=signal.SIGKILL),
+        Program("webhooks", webhooks, cwd=base, grace=15, orphan_signal=signal.SIGKILL),
         Program("beat", beat, cwd=base),
     ]
 
