@@ -45,9 +45,6 @@ class Endpoint(models.Model):
     def __str__(self) -> str:
         return self.name or self.url
 
-    def wants(self, event_type: str) -> bool:
-        return not self.event_types or event_type in self.event_types
-
 
 class Event(models.Model):
     """Something that happened, as the bytes that every receiver gets and that are signed."""
@@ -142,7 +139,7 @@ class Tally(models.Model):
 OVERLAP = timedelta(hours=24)
 
 
-def signing_secrets(endpoint: Endpoint, now: datetime) -> list[str]:
-    """The sealed secrets that sign at that moment, the present one first."""
-    old = endpoint.old_secret_until is not None and endpoint.old_secret_until > now
-    return [endpoint.secret, endpoint.old_secret] if old else [endpoint.secret]
+def signing_until(endpoint: Endpoint) -> datetime | None:
+    """Until when the old secret signs beside the present one; None when there is no other any more."""
+    until = endpoint.old_secret_until
+    return until if until and until > timezone.now() else None
