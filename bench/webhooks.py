@@ -24,7 +24,7 @@ from tests.webhooks.receiver import ReceiverProcess
 
 _ROOT = Path(__file__).resolve().parent.parent
 #: Paths under which the receiver plays the sick ones; see tests/webhooks/plays.py.
-SICK = ("hang", "500", "drip-headers")
+SICK = ("hang", "500", "drip")
 WELL = "well"
 
 

@@ -3,7 +3,6 @@
 PostgreSQL only: FOR UPDATE SKIP LOCKED lets any number of coordinators ask at once without waiting for each other.
 """
 
-import random
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,31 +13,31 @@ LEASE = timedelta(seconds=60)
 #: Deliveries of one receiver under way at once, over all workers; one alone while its last try has failed.
 EACH = 2
 
-# `start` begins the round at another receiver each time. Locking the receivers keeps two coordinators from giving one of
-# them more than EACH. NO KEY: an edit that makes deliveries for it meanwhile does not wait.
+# Locking the receivers keeps two coordinators from giving one of them more than EACH. NO KEY: an edit that makes deliveries
+# for it meanwhile does not wait.
 _CLAIM = """
 WITH ready AS (
-    SELECT e.id, e.url, e.secret, CASE WHEN e.old_secret_until > now() THEN e.old_secret ELSE '' END AS old_secret,
+    SELECT e.id, e.url, e.secret, CASE WHEN e.old_secret_until > statement_timestamp() THEN e.old_secret ELSE '' END AS old_secret,
            CASE WHEN e.failures > 0 THEN 1 ELSE %(each)s END - (
                SELECT count(*) FROM webhooks_delivery l
-               WHERE l.endpoint_id = e.id AND l.state = 'due' AND l.lease_until > now()) AS free
+               WHERE l.endpoint_id = e.id AND l.state = 'due' AND l.lease_until > statement_timestamp()) AS free
     FROM webhooks_endpoint e
-    WHERE e.active AND (e.rests_until IS NULL OR e.rests_until <= now()) AND EXISTS (
-        SELECT FROM webhooks_delivery d WHERE d.endpoint_id = e.id AND d.state = 'due' AND d.next_at <= now()
-        AND (d.lease_until IS NULL OR d.lease_until <= now()))
-    ORDER BY e.id < %(start)s * (SELECT max(id) FROM webhooks_endpoint), e.id LIMIT %(places)s
+    WHERE e.active AND (e.rests_until IS NULL OR e.rests_until <= statement_timestamp()) AND EXISTS (
+        SELECT FROM webhooks_delivery d WHERE d.endpoint_id = e.id AND d.state = 'due' AND d.next_at <= statement_timestamp()
+        AND (d.lease_until IS NULL OR d.lease_until <= statement_timestamp()))
+    ORDER BY random() LIMIT %(places)s
     FOR NO KEY UPDATE OF e SKIP LOCKED
 ), taken AS (
     SELECT d.id, ready.id AS endpoint_id, ready.url, ready.secret, ready.old_secret
     FROM ready CROSS JOIN LATERAL (
         SELECT d.id FROM webhooks_delivery d
-        WHERE d.endpoint_id = ready.id AND d.state = 'due' AND d.next_at <= now()
-        AND (d.lease_until IS NULL OR d.lease_until <= now())
+        WHERE d.endpoint_id = ready.id AND d.state = 'due' AND d.next_at <= statement_timestamp()
+        AND (d.lease_until IS NULL OR d.lease_until <= statement_timestamp())
         ORDER BY d.next_at, d.id LIMIT greatest(ready.free, 0)
         FOR UPDATE SKIP LOCKED) d
     LIMIT %(places)s
 ), claimed AS (
-    UPDATE webhooks_delivery d SET lease_until = now() + %(lease)s, claim = d.claim + 1
+    UPDATE webhooks_delivery d SET lease_until = statement_timestamp() + %(lease)s, claim = d.claim + 1
     FROM taken WHERE d.id = taken.id
     RETURNING d.id, d.claim, d.tries, d.event_id, taken.endpoint_id, taken.url, taken.secret, taken.old_secret
 )
@@ -66,5 +65,5 @@ class Claimed:
 def claim(places: int) -> list[Claimed]:
     """Take up to `places` deliveries that are due; each is this process' own for LEASE."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"places": places, "each": EACH, "lease": LEASE, "start": random.random()})
+        cursor.execute(_CLAIM, {"places": places, "each": EACH, "lease": LEASE})
         return [Claimed(*row[:-1], body=bytes(row[-1])) for row in cursor.fetchall()]

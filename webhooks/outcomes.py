@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
@@ -169,5 +169,5 @@ def masked(headers: dict[str, str]) -> dict[str, str]:
 def masked_url(url: str) -> str:
     """A URL as the log keeps it: the values of its query may be keys."""
     parts = urlsplit(url)
-    query = urlencode([(name, MASK) for name, _ in parse_qsl(parts.query, keep_blank_values=True)], safe=MASK)
+    query = "&".join(f"{quote(name)}={MASK}" for name, _ in parse_qsl(parts.query, keep_blank_values=True))
     return parts._replace(query=query).geturl()

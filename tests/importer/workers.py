@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import urlsplit
@@ -40,8 +40,9 @@ def worker_env(broker: str | None = None, lease: int = LEASE) -> dict[str, str]:
 class Workers:
     """A worker with its pool, as Procfile starts it. `with` stops it at the end, however the test went."""
 
-    def __init__(self, folder: Path, broker: str | None = None, lease: int = LEASE) -> None:
+    def __init__(self, folder: Path, broker: str | None = None, lease: int = LEASE, options: Sequence[str] = ()) -> None:
         self.env = worker_env(broker, lease)
+        self.options = options
         self.log = folder / f"worker-{time.monotonic_ns()}.log"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -49,7 +50,7 @@ class Workers:
         with self.log.open("wb") as log:
             name = f"test{os.urandom(3).hex()}@%h"
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", "loadify", "worker", "--loglevel", "info", "-n", name],
+                [sys.executable, "-m", "celery", "-A", "loadify", "worker", "--loglevel", "info", "-n", name, *self.options],
                 cwd=ROOT,
                 env=self.env,
                 stdin=subprocess.DEVNULL,
