@@ -9,7 +9,8 @@ from django.db import connection
 # In the order of the receivers, so that two coordinators cannot wait for each other in a circle.
 _ADD = """
 INSERT INTO webhooks_tally AS tally (endpoint_id, hour, delivered, failed)
-SELECT * FROM unnest(%s::bigint[], %s::timestamptz[], %s::integer[], %s::integer[]) AS counted (endpoint_id) ORDER BY endpoint_id
+SELECT * FROM unnest(%s::bigint[], %s::timestamptz[], %s::integer[], %s::integer[]) AS counted (endpoint)
+ORDER BY endpoint
 ON CONFLICT (endpoint_id, hour) DO UPDATE
 SET delivered = tally.delivered + excluded.delivered, failed = tally.failed + excluded.failed
 """

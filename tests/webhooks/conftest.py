@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from tests.webhooks.receiver import Receiver
-from webhooks import endpoints, outbox
+from webhooks import endpoints, hints, outbox
 from webhooks.delivery import Coordinator
 from webhooks.event_types import EVENT_TYPES
 from webhooks.models import Delivery, Endpoint, Event
@@ -33,6 +33,20 @@ def endpoint(db: None, settings, receiver: Receiver) -> Make:
         return made
 
     return make
+
+
+@pytest.fixture
+def shop(db: None) -> Endpoint:
+    """A receiver where nobody listens."""
+    return endpoints.add("http://127.0.0.1:9/hook", "Shop", [], None)[0]
+
+
+@pytest.fixture
+def hinted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """One entry for each hint that was given; none is sent."""
+    given: list[str] = []
+    monkeypatch.setattr(hints, "give", lambda: given.append("hint"))
+    return given
 
 
 @pytest.fixture(autouse=True)
