@@ -5,6 +5,7 @@ LOADIFY_DATA_DIR and are read from there, so `manage.py` of the same clone needs
 """
 
 import os
+import tomllib
 from pathlib import Path
 
 import dj_database_url
@@ -38,6 +39,7 @@ def names(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in (os.environ.get(name) or default).split(",") if part.strip()]
 
 
+LOADIFY_VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 DATA_DIR = embedded.data_dir()
 DEBUG = flag("DEBUG")
 SECRET_KEY = os.environ.get("SECRET_KEY") or embedded.secret_key() or ("only-for-debugging" if DEBUG else "")
