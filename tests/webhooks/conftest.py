@@ -44,7 +44,7 @@ def endpoint(db: None, settings, receiver: Receiver) -> Make:
 @pytest.fixture
 def shop(db: None) -> Endpoint:
     """A receiver where nobody listens."""
-    return endpoints.add("http://127.0.0.1:9/hook", "Shop", [], None)[0]
+    return endpoints.add("http://127.0.0.1:8009/hook", "Shop", [], None)[0]
 
 
 @pytest.fixture

@@ -164,7 +164,8 @@ def test_replay_of_many_goes_in_batches(shop: Endpoint, monkeypatch: pytest.Monk
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_replays_at_once_send_each_event_once_and_count_it_once(shop: Endpoint) -> None:
+def test_two_replays_at_once_send_each_event_once_and_count_it_once(shop: Endpoint, monkeypatch) -> None:
+    monkeypatch.setattr(endpoints, "BATCH", 10)
     endpoints.switch(shop, False)
     for _ in range(60):
         happen()
