@@ -142,7 +142,7 @@ _ANEW: dict[str, Any] = {
 
 def _erase(rows: QuerySet[Any]) -> None:
     """DELETE in one statement; Django's own way would first load every row that hangs on these."""
-    rows._raw_delete(rows.db)  # type: ignore[attr-defined]
+    rows._raw_delete(rows.db)
 
 
 def _failed(endpoint: Endpoint, since: datetime) -> QuerySet[Delivery]:

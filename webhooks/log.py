@@ -1,10 +1,9 @@
 """The log of a receiver: what was sent or is still to be sent, newest first, with what was answered last."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from webhooks.models import Attempt, Delivery, Endpoint
@@ -69,6 +68,6 @@ def moves(endpoint: Endpoint) -> bool:
     return Delivery.objects.filter(endpoint=endpoint, state=Delivery.State.DUE, next_at__lte=soon).exists()
 
 
-def attempts_of(delivery: Delivery) -> Sequence[Attempt]:
+def attempts_of(delivery: Delivery) -> QuerySet[Attempt]:
     """Every try, the latest first; those before it was sent again are among them."""
     return Attempt.objects.filter(delivery=delivery).order_by("-id")
