@@ -6,6 +6,7 @@ import ssl
 import time
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import certifi
 from django.conf import settings
@@ -14,7 +15,7 @@ from requests_hardened.ip_filter_adapter import IPFilterAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from webhooks.addresses import Place, demand_permitted, look_up, place_of
+from webhooks.addresses import demand_permitted, look_up
 from webhooks.deadline import BoundedSocket, BoundedTLSSocket, current, within
 
 # Receivers whose connections are kept, and how many for each: as many as threads may post to it at once.
@@ -70,12 +71,14 @@ class PinningAdapter(IPFilterAdapter):  # type: ignore[misc] # it carries no typ
     """
 
     def __init__(self, scheme: str) -> None:
-        self._pins: dict[Place, tuple[float, str, Any]] = {}
+        #: Of host and port: until when, the Host header, and what chooses a pool of connections.
+        self._pins: dict[str, tuple[float, str, Any]] = {}
         self._scheme = scheme
         super().__init__(is_https_proto=scheme == "https")
 
-    def init_poolmanager(self, *sizes: Any, **settings: Any) -> None:
-        more = {"ssl_context": _trusting()} if self._scheme == "https" else {}
+    def init_poolmanager(self, *usual: Any, **more: Any) -> None:
+        if self._scheme == "https":
+            more["ssl_context"] = trusting()
         self.poolmanager = PoolManager(RECEIVERS, maxsize=EACH, **more)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _PoolTLS}
 
@@ -85,20 +88,17 @@ class PinningAdapter(IPFilterAdapter):  # type: ignore[misc] # it carries no typ
     def build_connection_pool_key_attributes(self, request: PreparedRequest, verify: Any, cert: Any = None) -> Any:
         if settings.LOADIFY_WEBHOOK_ALLOW_PRIVATE:
             return super(IPFilterAdapter, self).build_connection_pool_key_attributes(request, verify, cert)
-        place = place_of(str(request.url))
-        if ":" in place.host:
-            # requests-hardened would go to the IPv4 address that is written in an IPv6 one.
-            demand_permitted(place.host, place.host)
-        until, host_header, key = self._pins.get(place, (0.0, "", None))
+        name = urlsplit(str(request.url)).netloc.lower()
+        until, host_header, key = self._pins.get(name, (0.0, "", None))
         if until < time.monotonic():
             key = within(current().left(FOUND), partial(super().build_connection_pool_key_attributes, request, verify, cert))
-            self._pins[place] = time.monotonic() + PINNED_FOR, request.headers["Host"], key
+            self._pins[name] = time.monotonic() + PINNED_FOR, request.headers["Host"], key
         else:
             request.headers["Host"] = host_header
         return key
 
 
-def _trusting() -> ssl.SSLContext:
+def trusting() -> ssl.SSLContext:
     """Trusts the authorities this system trusts (SSL_CERT_FILE names others) and those of certifi."""
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())

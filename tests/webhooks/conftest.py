@@ -1,6 +1,7 @@
 """Receivers and the events they are to get; a name server that says what a test wants; clients that post both ways."""
 
 import socket
+import ssl
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -116,11 +117,20 @@ def public_only(settings: Settings) -> None:
     settings.LOADIFY_WEBHOOK_ALLOW_PRIVATE = False
 
 
+@pytest.fixture(scope="session")
+def trust() -> ssl.SSLContext:
+    """Reading all certificates takes a tenth of a second, so clients of tests share them."""
+    return connections.trusting()
+
+
 @pytest.fixture(params=["pinned", "private"])
-def client(request: pytest.FixtureRequest, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+def client(
+    request: pytest.FixtureRequest, settings: Settings, monkeypatch: pytest.MonkeyPatch, trust: ssl.SSLContext
+) -> Iterator[Client]:
     """A client that may post to this machine: by the way of public receivers, with 127.0.0.1 taken for one, and by that
     of LOADIFY_WEBHOOK_ALLOW_PRIVATE."""
     settings.LOADIFY_WEBHOOK_ALLOW_PRIVATE = request.param == "private"
+    monkeypatch.setattr(connections, "trusting", lambda: trust)
     client = Client()
     if request.param == "pinned":
         monkeypatch.setattr(connections, "demand_permitted", lambda host, address: None)
