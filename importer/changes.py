@@ -17,7 +17,7 @@ from importer.models import Change, Import
 from importer.values import ImportProblem
 
 #: Changes of a row that its story goes back.
-MOST = 200
+MOST = 100
 #: How long emptying a dataset waits for those who are reading it.
 PATIENCE = "5s"
 
@@ -108,6 +108,20 @@ def latest(dataset: str, row_id: int, *, lock: bool = False) -> Change | None:
     """What happened to a row last, whoever did it. With `lock` nobody else gets it with `lock` until the transaction ends."""
     found = Change.objects.filter(dataset=dataset, row_id=row_id).order_by("-id")
     return (found.select_for_update() if lock else _with_actors(found)).first()
+
+
+def since(dataset: str, row_id: int, at: datetime) -> dict[str, Any] | None:
+    """What the fields that changed after `at`, the row's `updated_at` then, held at that moment.
+
+    None when the Changes do not lead back to that moment without a gap.
+    """
+    found = Change.objects.filter(dataset=dataset, row_id=row_id, at__gt=at, kind=Change.Kind.UPDATED).order_by("-id")
+    held: dict[str, Any] = {}
+    stamp = None
+    for change in found[:MOST]:
+        held |= change.before or {}
+        stamp = datetime.fromisoformat(held.pop("updated_at"))
+    return held if stamp == at else None
 
 
 def _with_actors(found: QuerySet[Change]) -> QuerySet[Change]:

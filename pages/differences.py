@@ -1,17 +1,23 @@
-"""What changed between two texts, word by word, with the long stretches that are the same left out."""
+"""What changed between two texts: by sentences, then by words, with the long stretches that are the same left out."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from os.path import commonprefix
 
-#: Words that are compared one by one, on each side; what is longer counts as rewritten, because comparing costs their product.
-MOST_WORDS = 300
+#: Sentences, or words, that are compared on each side; more count as rewritten, because comparing costs their product.
+MOST = 120
 #: Characters that are kept of a stretch that is the same, at each of its ends.
 CONTEXT = 60
 #: Characters that are shown of a stretch that is not.
-MOST_SHOWN = 600
+MOST_SHOWN = 300
+#: Below this ratio of what is the same (0 to 1) a difference in words would be confetti.
+ALIKE = 0.5
+
+Split = Callable[[str], list[str]]
+_sentences: Split = re.compile(r"[^.!?\n]*[.!?\n]+\s*|[^.!?\n]+").findall
+_words: Split = re.compile(r"\w+|\s+|[^\w\s]").findall
 
 
 @dataclass(frozen=True)
@@ -24,47 +30,55 @@ class Piece:
 
 def differences(before: str, after: str) -> list[Piece]:
     """The way from `before` to `after`; what is long is cut, with “…” where text was left out."""
-    found = list(_pieces(_words(before), _words(after)))
+    found = _joined(_pieces(before, after, (_sentences, _words)))
     last = len(found) - 1
     return [Piece(piece.kind, _cut(piece, first=place == 0, last=place == last)) for place, piece in enumerate(found)]
 
 
-def _words(text: str) -> list[str]:
-    return re.findall(r"\w+|\s+|[^\w\s]", text)
+def _pieces(before: str, after: str, splits: Sequence[Split]) -> Iterator[Piece]:
+    """Compare by the first of `splits`, and what that finds different by the next."""
+    if not splits or not before or not after:
+        yield from (Piece(kind, text) for kind, text in (("old", before), ("new", after)) if text)
+        return
+    old, new = splits[0](before), splits[0](after)
+    head = len(commonprefix([old, new]))
+    tail = len(commonprefix([old[head:][::-1], new[head:][::-1]]))
+    yield Piece("same", "".join(old[:head]))
+    yield from _middle(old[head : len(old) - tail], new[head : len(new) - tail], splits[1:])
+    yield Piece("same", "".join(old[len(old) - tail :]))
 
 
-def _pieces(before: list[str], after: list[str]) -> Iterator[Piece]:
-    head = len(commonprefix([before, after]))
-    tail = len(commonprefix([before[head:][::-1], after[head:][::-1]]))
-    old, new = before[head : len(before) - tail], after[head : len(after) - tail]
-    yield from _piece("same", before[:head])
-    if max(len(old), len(new)) > MOST_WORDS:
-        yield from _piece("old", old)
-        yield from _piece("new", new)
-    else:
-        for _, a, b, c, d in _runs(old, new):
-            if old[a:b] == new[c:d]:
-                yield from _piece("same", old[a:b])
-            else:
-                yield from _piece("old", old[a:b])
-                yield from _piece("new", new[c:d])
-    yield from _piece("same", before[len(before) - tail :])
+def _middle(old: list[str], new: list[str], finer: Sequence[Split]) -> Iterator[Piece]:
+    if max(len(old), len(new)) > MOST:
+        yield from _pieces("".join(old), "".join(new), ())
+        return
+    matcher = SequenceMatcher(None, old, new, autojunk=False)
+    if not finer and matcher.ratio() < ALIKE:
+        yield from _pieces("".join(old), "".join(new), ())
+        return
+    for kind, a, b, c, d in matcher.get_opcodes():
+        if kind == "equal":
+            yield Piece("same", "".join(old[a:b]))
+        else:
+            yield from _pieces("".join(old[a:b]), "".join(new[c:d]), finer)
 
 
-def _runs(old: list[str], new: list[str]) -> list[tuple[str, int, int, int, int]]:
-    return SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
-
-
-def _piece(kind: str, words: list[str]) -> Iterator[Piece]:
-    if words:
-        yield Piece(kind, "".join(words))
+def _joined(pieces: Iterator[Piece]) -> list[Piece]:
+    found: list[Piece] = []
+    for piece in pieces:
+        if found and found[-1].kind == piece.kind:
+            found[-1] = Piece(piece.kind, found[-1].text + piece.text)
+        elif piece.text:
+            found.append(piece)
+    return found
 
 
 def _cut(piece: Piece, first: bool, last: bool) -> str:
     text = piece.text
     if piece.kind != "same":
         return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
-    head, tail = (0 if first else CONTEXT), (0 if last else CONTEXT)
-    if len(text) <= head + tail + CONTEXT:
+    if len(text) <= 3 * CONTEXT:
         return text
-    return f"{text[:head]} … {text[len(text) - tail :]}"
+    head = "" if first else text[:CONTEXT].rpartition(" ")[0]
+    tail = "" if last else text[-CONTEXT:].partition(" ")[2]
+    return f"{head} … {tail}"

@@ -15,10 +15,11 @@ from importer import changes
 from pages.http import render_part, wants_part
 from products import edits
 from products.datasets import PRODUCTS
+from products.edits import FIELDS
 from products.forms import ProductForm, typed, values_of
 from products.models import Product
 from products.templatetags.products import shown
-from products.views import person
+from products.views import gone, person
 
 #: Earlier than any change: a form that does not say which version it shows has seen none.
 NEVER = datetime.min.replace(tzinfo=UTC)
@@ -46,7 +47,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
     stored = Product.objects.filter(pk=pk).first()
     if request.method != "POST":
         if stored is None:
-            return redirect("product", pk)
+            return gone(request, pk)
         form = ProductForm(initial=values_of(stored), auto_id=ids(pk))
         return answer(request, pk, form, version=stored.updated_at.isoformat())
     form = ProductForm(typed(request.POST, stored), auto_id=ids(pk))
@@ -59,7 +60,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
         taken(form, problem.product)
         return answer(request, pk, form, status=422, version=version)
     except edits.Conflict as problem:
-        theirs = {"by": changes.latest(PRODUCTS.name, pk), **differing(form, problem.stored)}
+        form, theirs = merged(form, problem.stored, seen(version))
         return answer(request, pk, form, status=409, version=problem.stored.updated_at.isoformat(), theirs=theirs)
     except edits.Gone:
         return answer(request, pk, form, status=410, gone=True)
@@ -121,11 +122,15 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
         except edits.Gone as problem:
             messages.warning(request, str(problem))
             return redirect("product", pk)
-    product = Product.objects.filter(pk=pk).first()
-    return render(request, "products/delete.html", {"product": product}) if product else redirect("product", pk)
+    if (found := Product.objects.filter(pk=pk).first()) is None:
+        return redirect("product", pk)
+    return render(request, "products/delete.html", {"product": found})
 
 
 def answer(request: HttpRequest, pk: int, form: ProductForm, *, status: int = 200, **context: Any) -> HttpResponse:
+    # Where to go on: the first field with something to look at.
+    first = next((name for name in FIELDS if name in form.errors or name in context.get("theirs", ())), FIELDS[0])
+    form.fields[first].widget.attrs["autofocus"] = True
     context |= {"pk": pk, "form": form}
     return render_part(request, "products/edit.html", "products/_row_form.html", context, status=status)
 
@@ -155,10 +160,21 @@ def taken(form: ProductForm, product: Product) -> None:
     form.add_error("sku", taken_by(product))
 
 
-def differing(form: ProductForm, stored: Product) -> dict[str, dict[str, str]]:
-    """What is stored now in the fields that the form would change."""
-    now = values_of(stored)
-    return {name: {"text": shown(value)} for name, value in now.items() if form.cleaned_data[name] != value}
+def merged(form: ProductForm, stored: Product, since: datetime) -> tuple[ProductForm, dict[str, Any]]:
+    """A form that holds what was typed and, in fields the person left alone, what is stored; and what to say of it.
+
+    Of each field that somebody else changed: {"text": what is stored, "untouched": whether the person had left it alone}.
+    """
+    mine, now = form.cleaned_data, values_of(stored)
+    held = changes.since(PRODUCTS.name, stored.pk, since)
+    theirs = {
+        name: {"text": shown(now[name]), "untouched": held is not None and mine[name] == held[name]}
+        for name in FIELDS
+        if mine[name] != now[name] and (held is None or name in held)
+    }
+    untouched = {name: now[name] for name, said in theirs.items() if said["untouched"]}
+    form = ProductForm({**form.data, **untouched}, auto_id=ids(stored.pk))
+    return form, {"by": changes.latest(PRODUCTS.name, stored.pk), **theirs}
 
 
 def ids(pk: int) -> str:

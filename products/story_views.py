@@ -29,7 +29,7 @@ def show(request: HttpRequest, pk: int) -> HttpResponse:
     story = changes.story(PRODUCTS.name, pk, FIELDS, values_of(product) if product else {})
     if product is None and not story:
         raise Http404("There has never been a product with this number.")
-    context = {"pk": pk, "product": product, "story": story, "whole": len(story) < changes.MOST}
+    context: dict[str, object] = {"pk": pk, "product": product, "story": story, "whole": len(story) < changes.MOST}
     if product is None:
         context["last"] = last_known(story)
         context["restorable"] = story[0].change.kind == Change.Kind.DELETED
@@ -37,12 +37,11 @@ def show(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def last_known(story: list[changes.Entry]) -> dict[str, object]:
-    """The latest value of each field that the story still knows."""
+    """What each field held last; None where nothing is known of it any more."""
     known: dict[str, object] = {}
     for entry in story:
         for field in entry.fields:
-            value = field.before if field.after is None else field.after
-            known.setdefault(field.name, value)
+            known.setdefault(field.name, field.before if entry.change.kind == Change.Kind.DELETED else field.after)
     return known
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -58,7 +58,8 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_safe
 def row(request: HttpRequest, pk: int) -> HttpResponse:
     """One row of the list, as it is: what stands there again when an edit is cancelled."""
-    return render(request, "products/_row.html", {"product": get_object_or_404(Product, pk=pk), "back": True})
+    product = Product.objects.filter(pk=pk).first()
+    return render(request, "products/_row.html", {"product": product, "back": True}) if product else gone(request, pk)
 
 
 @require_POST
@@ -67,10 +68,8 @@ def switch(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         product = edits.change(pk, {"active": request.POST.get("active") == "true"}, person(request))
     except edits.Gone:
-        return redirect("product", pk)
-    if wants_part(request):
-        return render(request, "products/_row.html", {"product": product, "switched": True})
-    return redirect(came_from(request))
+        return gone(request, pk)
+    return render(request, "products/_row.html", {"product": product}) if wants_part(request) else redirect(came_from(request))
 
 
 @require_safe
@@ -105,6 +104,13 @@ def headings(request: HttpRequest) -> dict[str, Heading]:
         query = urlencode({**asked(request, NARROWING), **({} if wanted == "sku" else {"sort": wanted})})
         found[name] = Heading(name, label, direction, f"{reverse('products')}{'?' if query else ''}{query}")
     return found
+
+
+def gone(request: HttpRequest, pk: int) -> HttpResponse:
+    """What stands in the place of a row whose product was deleted; without htmx, the page that says the same."""
+    if wants_part(request):
+        return render(request, "products/_row_gone.html", {"pk": pk}, status=410)
+    return redirect("product", pk)
 
 
 def person(request: HttpRequest) -> User:
