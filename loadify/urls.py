@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("importer.urls")),
     path("", include("products.urls")),
     path("", include("webhooks.urls")),
+    path("", include("api.urls")),
     path("healthz", login_not_required(health.healthz), name="healthz"),
 ]
 
