@@ -55,10 +55,11 @@ class ProductPatch(Schema):
 
     model_config = ConfigDict(extra="forbid")
 
-    sku: str = Field(default=None)
-    name: str = Field(default=None)
-    description: str = Field(default=None)
-    active: StrictBool = Field(default=None)
+    # The factories only say that a field may be left out; what they make is dropped (`exclude_unset`).
+    sku: str = Field(default_factory=str)
+    name: str = Field(default_factory=str)
+    description: str = Field(default_factory=str)
+    active: StrictBool = Field(default_factory=bool)
 
 
 class Cleared(Schema):

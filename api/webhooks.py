@@ -61,10 +61,11 @@ class WebhookPatch(Schema):
 
     model_config = ConfigDict(extra="forbid")
 
-    url: str = Field(default=None)
-    name: str = Field(default=None)
-    events: list[str] = Field(default=None)
-    active: StrictBool = Field(default=None)
+    # The factories only say that a field may be left out; what they make is dropped (`exclude_unset`).
+    url: str = Field(default_factory=str)
+    name: str = Field(default_factory=str)
+    events: list[str] = Field(default_factory=list)
+    active: StrictBool = Field(default_factory=bool)
 
 
 class Rotated(Schema):
