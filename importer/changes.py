@@ -6,23 +6,28 @@ from datetime import datetime
 from typing import Any
 
 from django.db import OperationalError, connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import User
 from importer import locks
 from importer.datasets import Dataset
 from importer.loaders.sql import one, quoted, run, was_locked
-from importer.models import Change
+from importer.models import Change, Import
 from importer.values import ImportProblem
 
-#: Entries of a row's story that are shown.
-MOST = 200
+#: Changes of a row that its story goes back.
+MOST = 100
 #: How long emptying a dataset waits for those who are reading it.
 PATIENCE = "5s"
 
 
 class Busy(ImportProblem):
-    """The dataset is in use; the text says by whom."""
+    """The dataset is in use; the text says by whom, and `run` is the import that has it, if it is one."""
+
+    def __init__(self, sentence: str, run: Import | None = None) -> None:
+        self.run = run
+        super().__init__(sentence)
 
 
 @dataclass(frozen=True)
@@ -65,22 +70,71 @@ def record(
 
 
 def story(dataset: str, row_id: int, names: Sequence[str], now: Mapping[str, Any]) -> list[Entry]:
-    """What happened to a row in its fields `names`, latest first, at most MOST entries.
+    """What happened to a row in its fields `names`, latest first, at most MOST Changes.
 
     `now` holds the row's present values; it is empty when the row is gone. An import stores only what was before, so what
-    came after it is worked out on the way back from the present.
+    came after it is worked out on the way back from the present. Fields of which nothing is known are left out.
     """
-    found = Change.objects.filter(dataset=dataset, row_id=row_id).select_related("run__owner", "run__file", "person")
+    # The Changes of one row are numbered in the order in which they were made: each is written while the row is locked.
+    found = list(_with_actors(Change.objects.filter(dataset=dataset, row_id=row_id)).order_by("-id")[:MOST])
     state = dict(now)
     entries = []
-    for change in found.order_by("-at", "-id")[:MOST]:
+    for change in found:
         before = {name: value for name, value in (change.before or {}).items() if name in names}
-        after = state | (change.after or {})
-        updated = change.kind == Change.Kind.UPDATED
-        fields = tuple(Field(name, value, after.get(name)) for name, value in before.items()) if updated else ()
-        entries.append(Entry(change, fields))
+        entries.append(_entry(change, names, before, state | (change.after or {})))
         state |= before
+    if found and not now and found[0].kind != Change.Kind.DELETED:
+        cleared = clearings(dataset).filter(id__gt=found[0].pk).order_by("id").first()
+        if cleared is not None:
+            entries.insert(0, Entry(cleared, ()))
     return entries
+
+
+def edits(dataset: str, names: Sequence[str], before: int | None, most: int) -> list[Entry]:
+    """What people did to rows of a dataset, latest first; `before` is the number of a Change to go on after."""
+    found = _with_actors(Change.objects.filter(dataset=dataset, run=None))
+    if before is not None:
+        found = found.filter(id__lt=before)
+    return [_entry(change, names, change.before or {}, change.after or {}) for change in found.order_by("-id")[:most]]
+
+
+def clearings(dataset: str) -> QuerySet[Change]:
+    """When all rows of a dataset were deleted at once, latest first."""
+    found = Change.objects.filter(dataset=dataset, run=None, kind=Change.Kind.CLEARED)
+    return found.select_related("person").order_by("-id")
+
+
+def latest(dataset: str, row_id: int, *, lock: bool = False) -> Change | None:
+    """What happened to a row last, whoever did it. With `lock` nobody else gets it with `lock` until the transaction ends."""
+    found = Change.objects.filter(dataset=dataset, row_id=row_id).order_by("-id")
+    return (found.select_for_update() if lock else _with_actors(found)).first()
+
+
+def since(dataset: str, row_id: int, at: datetime) -> dict[str, Any] | None:
+    """What the fields that changed after `at`, the row's `updated_at` then, held at that moment.
+
+    None when the Changes do not lead back to that moment without a gap.
+    """
+    found = Change.objects.filter(dataset=dataset, row_id=row_id, at__gt=at, kind=Change.Kind.UPDATED).order_by("-id")
+    held: dict[str, Any] = {}
+    stamp = None
+    for change in found[:MOST]:
+        held |= change.before or {}
+        stamp = datetime.fromisoformat(held.pop("updated_at"))
+    return held if stamp == at else None
+
+
+def _with_actors(found: QuerySet[Change]) -> QuerySet[Change]:
+    return found.select_related("run__owner", "run__file", "person")
+
+
+def _entry(change: Change, names: Sequence[str], before: Mapping[str, Any], after: Mapping[str, Any]) -> Entry:
+    kind = Change.Kind(change.kind)
+    known = {Change.Kind.CREATED: after, Change.Kind.UPDATED: before, Change.Kind.DELETED: before}.get(kind, {})
+    no_row: Mapping[str, Any] = {}
+    was = no_row if kind == Change.Kind.CREATED else before
+    became = no_row if kind == Change.Kind.DELETED else after
+    return Entry(change, tuple(Field(name, was.get(name), became.get(name)) for name in names if name in known))
 
 
 def clear(dataset: Dataset, person: User | None) -> int:
@@ -92,17 +146,18 @@ def clear(dataset: Dataset, person: User | None) -> int:
     table = quoted(dataset.model._meta.db_table)
     try:
         with transaction.atomic():
-            locks.keep_out(dataset.name)
             if connection.vendor == "postgresql":
                 run(f"SET LOCAL lock_timeout = '{PATIENCE}'")
+            locks.keep_out(dataset.name)
+            if connection.vendor == "postgresql":
                 run(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
             rows = int(one(f"SELECT count(*) FROM {table}"))
             run(f"TRUNCATE {table}" if connection.vendor == "postgresql" else f"DELETE FROM {table}")
             record(dataset.name, 0, Change.Kind.CLEARED, person, timezone.now(), after={"rows": rows})
     except locks.Taken as problem:
-        raise Busy(str(problem)) from None
+        raise Busy(str(problem), problem.run) from None
     except OperationalError as problem:
         if not was_locked(problem):
             raise
-        raise Busy(f"Somebody is reading {dataset.title.lower()} at the moment; try again in a minute.") from None
+        raise Busy(f"{dataset.title} are in use at the moment; try again in a minute.") from None
     return rows

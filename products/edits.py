@@ -7,7 +7,6 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
 from accounts.models import User
 from importer import changes
@@ -76,8 +75,7 @@ def change(pk: int, values: Mapping[str, Any], person: User | None, seen: dateti
         after = {name: values[name] for name in before}
         for name, value in after.items():
             setattr(product, name, value)
-        # Later than before in any case, so that it tells one state of the row from the next.
-        product.updated_at = max(timezone.now(), old_stamp + timedelta(microseconds=1))
+        product.updated_at = _after(old_stamp)
         _save(product, update_fields=[*after, "sku_key", "updated_at"])
         stamped = {"updated_at": old_stamp.isoformat(), **before}
         changes.record(PRODUCTS.name, pk, Change.Kind.UPDATED, person, product.updated_at, before=stamped, after=after)
@@ -102,20 +100,26 @@ def delete(pk: int, person: User | None, seen: datetime | None = None) -> Produc
 def restore_field(pk: int, change_id: int, field: str, person: User | None) -> Product:
     """Give one field the value that it had before a Change. Raises Gone, SkuTaken."""
     found = Change.objects.filter(dataset=PRODUCTS.name, row_id=pk, pk=change_id, kind=Change.Kind.UPDATED).first()
-    if found is None or field not in FIELDS or field not in (found.before or {}):
+    before = found.before if found else None
+    if not before or field not in FIELDS or field not in before:
         raise Gone("This old value is not kept any more.")
-    return change(pk, {field: found.before[field]}, person)
+    return change(pk, {field: before[field]}, person)
 
 
-def restore_deleted(pk: int, person: User | None) -> Product:
-    """Bring back a product that a person deleted, under its old number. Raises Gone, SkuTaken."""
-    last = Change.objects.filter(dataset=PRODUCTS.name, row_id=pk).order_by("-at", "-id").first()
-    if last is None or last.kind != Change.Kind.DELETED or not last.before:
-        raise Gone("This product is not among the deleted ones.")
-    product = Product(pk=pk, **{name: last.before[name] for name in FIELDS})
-    product.created_at = parse_datetime(last.before["created_at"]) or timezone.now()
-    product.updated_at = timezone.now()
+def restore_deleted(pk: int, person: User | None, values: Mapping[str, Any] | None = None) -> Product:
+    """Bring back a product that a person deleted, under its old number; clean `values` take the place of its old ones.
+
+    One that is there already is returned as it is. Raises Gone when nothing is kept of it, SkuTaken.
+    """
     with transaction.atomic():
+        last = changes.latest(PRODUCTS.name, pk, lock=True)
+        if (there := Product.objects.filter(pk=pk).first()) is not None:
+            return there
+        if last is None or last.kind != Change.Kind.DELETED or not last.before:
+            raise Gone("Nothing is kept of this product that could be restored.")
+        product = Product(pk=pk, **{name: last.before[name] for name in FIELDS} | dict(values or {}))
+        product.created_at = datetime.fromisoformat(last.before["created_at"])
+        product.updated_at = _after(datetime.fromisoformat(last.before["updated_at"]))
         _save(product, force_insert=True)
         _record_created(product, person)
     return product
@@ -142,13 +146,17 @@ def _locked(pk: int) -> Product:
     return product
 
 
+def _after(stamp: datetime) -> datetime:
+    """Now, and later than `stamp` in any case, so that `updated_at` tells one state of a row from the next."""
+    return max(timezone.now(), stamp + timedelta(microseconds=1))
+
+
 def _save(product: Product, **how: Any) -> None:
     try:
         with transaction.atomic():
             product.save(**how)
     except IntegrityError:
-        other = Product.objects.filter(sku_key=sku_key(product.sku)).exclude(pk=product.pk if "update_fields" in how else None)
-        taken = other.first()
+        taken = Product.objects.filter(sku_key=sku_key(product.sku)).first()
         if taken is None:
             raise
         raise SkuTaken(taken) from None

@@ -45,9 +45,6 @@ class Endpoint(models.Model):
     def __str__(self) -> str:
         return self.name or self.url
 
-    def wants(self, event_type: str) -> bool:
-        return not self.event_types or event_type in self.event_types
-
 
 class Event(models.Model):
     """Something that happened, as the bytes that every receiver gets and that are signed."""
@@ -123,11 +120,26 @@ class Attempt(models.Model):
         return self.status is not None and 200 <= self.status < 300
 
 
+class Tally(models.Model):
+    """How many tries of one hour a receiver took, and how many failed: what pictures are drawn from without counting."""
+
+    endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="tallies", db_index=False)
+    hour = models.DateTimeField()
+    delivered = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["endpoint", "hour"], name="webhook_tally_once")]
+
+    def __str__(self) -> str:
+        return f"{self.endpoint_id} at {self.hour}: {self.delivered} delivered, {self.failed} failed"
+
+
 #: How long an old secret signs beside the new one.
 OVERLAP = timedelta(hours=24)
 
 
-def signing_secrets(endpoint: Endpoint, now: datetime) -> list[str]:
-    """The sealed secrets that sign at that moment, the present one first."""
-    old = endpoint.old_secret_until is not None and endpoint.old_secret_until > now
-    return [endpoint.secret, endpoint.old_secret] if old else [endpoint.secret]
+def signing_until(endpoint: Endpoint) -> datetime | None:
+    """Until when the old secret signs beside the present one; None when there is no other any more."""
+    until = endpoint.old_secret_until
+    return until if until and until > timezone.now() else None

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from webhooks import tallies
 from webhooks.claims import Claimed
 from webhooks.client import Answer
 from webhooks.models import Attempt, Delivery, Endpoint
@@ -65,6 +66,7 @@ def settle(outcomes: Sequence[Outcome], *, retry: bool = True) -> list[Attempt]:
         claims = dict(locked.values_list("pk", "claim"))
         kept = [outcome for outcome in outcomes if outcome.claimed.id in claims]
         attempts = Attempt.objects.bulk_create(_attempt(outcome) for outcome in kept)
+        tallies.add([(outcome.claimed.endpoint_id, outcome.succeeded) for outcome in kept], now)
         mine = [outcome for outcome in kept if claims[outcome.claimed.id] == outcome.claimed.claim]
         _deliveries(outcome for outcome in mine if outcome.succeeded).update(
             state=Delivery.State.DELIVERED, finished_at=now, **_TRIED

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 
 from django import template
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
 
 from importer import pictures
-from importer.models import Reject
+from importer.access import may_see_rows
+from importer.models import Import, Reject
 from importer.progress import Bucket
 
 register = template.Library()
@@ -43,3 +46,9 @@ def span(points: Sequence[pictures.Point]) -> float:
 def why(reject: Reject) -> str:
     """The sentence without the line it begins with, for lists that show the line in front."""
     return reject.reason.removeprefix(f"Line {reject.line}: ")
+
+
+@register.filter
+def shows_rows_to(run: Import, user: AbstractBaseUser | AnonymousUser) -> bool:
+    """True when `user` may see the name of the file and its lines."""
+    return may_see_rows(user, run)

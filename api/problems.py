@@ -1,0 +1,154 @@
+"""Every error of the API as a problem document (RFC 9457): type, title, status, detail, instance, and errors if any."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig
+from django.core.serializers.json import DjangoJSONEncoder
+from django.forms import Form
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import NinjaAPI, Schema
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+
+log = logging.getLogger(__name__)
+
+View = Callable[..., HttpResponse]
+JSON_TYPES = ("application/json", "application/merge-patch+json")
+
+
+class Error(Schema):
+    """What is wrong with one part of a request: of the body (a JSON Pointer, RFC 6901) or of the address."""
+
+    pointer: str | None = None
+    parameter: str | None = None
+    detail: str
+
+
+class Problem(Schema):
+    """A problem document. `stored` is what stands in the way: the present version of what was to be changed, for example."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    instance: str
+    errors: list[Error] | None = None
+    stored: dict[str, Any] | None = None
+
+
+class Invalid(Exception):
+    """A form refuses what was sent. `names` says what a field of the form is called in the API."""
+
+    def __init__(self, form: Form, names: Mapping[str, str] | None = None, *, kind: str = "pointer") -> None:
+        self.form, self.names, self.kind = form, names or {}, kind
+        super().__init__("What was sent cannot be taken.")
+
+    def errors(self) -> Iterator[dict[str, str]]:
+        for field, sentences in self.form.errors.items():
+            name = self.names.get(field, field)
+            place = f"/{name}" if self.kind == "pointer" else name
+            yield from ({self.kind: place, "detail": str(sentence)} for sentence in sentences)
+
+
+class InTheWay(Exception):
+    """What is stored does not go with what is asked: 409, or 412 when the request named a version. Says what is `stored`."""
+
+    def __init__(self, sentence: str, status: int = 409, **more: Any) -> None:
+        self.status, self.more = status, more
+        super().__init__(sentence)
+
+
+def problem(request: HttpRequest, status: int, detail: str, **more: Any) -> HttpResponse:
+    content = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": request.path,
+        **more,
+    }
+    body = json.dumps(content, cls=DjangoJSONEncoder, ensure_ascii=False)
+    response = HttpResponse(body, status=status, content_type="application/problem+json")
+    if status == 401:
+        # RFC 9110 wants a challenge; a browser knows none for a session, so it asks nobody for a password.
+        response["WWW-Authenticate"] = 'Session realm="Loadify"'
+    return response
+
+
+def guarded(view: View) -> View:
+    """A view of the API that answers in problem documents also where the framework does not, and refuses what is no JSON."""
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.headers.get("Content-Length", "0") not in ("", "0") and request.content_type not in JSON_TYPES:
+            said = request.content_type or "something without a type"
+            return problem(request, 415, f"Send JSON as application/json; this is {said}.")
+        try:
+            response = view(request, *args, **kwargs)
+        except Http404:
+            return not_found(request)
+        if response.status_code == 405:
+            allowed = response["Allow"]
+            response = problem(request, 405, f"{request.method} is not for this address; {allowed} would be.")
+            response["Allow"] = allowed
+        return response
+
+    return answer
+
+
+def not_found(request: HttpRequest, rest: str = "") -> HttpResponse:
+    return problem(request, 404, "Nothing is at this address.")
+
+
+def install(api: NinjaAPI) -> None:
+    """Have `api` answer every error so."""
+
+    @api.exception_handler(AuthenticationError)
+    def _signed_out(request: HttpRequest, exc: AuthenticationError) -> HttpResponse:
+        return problem(request, 401, "Sign in first.")
+
+    @api.exception_handler(HttpError)
+    def _http(request: HttpRequest, exc: HttpError) -> HttpResponse:
+        words = {
+            400: "The body is not JSON.",
+            403: "The header X-CSRFToken is missing or wrong; it takes the cookie csrftoken.",
+        }
+        return problem(request, exc.status_code, words.get(exc.status_code, str(exc)))
+
+    @api.exception_handler(Http404)
+    def _gone(request: HttpRequest, exc: Http404) -> HttpResponse:
+        return not_found(request)
+
+    @api.exception_handler(RequestDataTooBig)
+    def _too_big(request: HttpRequest, exc: RequestDataTooBig) -> HttpResponse:
+        return problem(request, 413, "The body is larger than this address takes.")
+
+    @api.exception_handler(ValidationError)
+    def _invalid(request: HttpRequest, exc: ValidationError) -> HttpResponse:
+        return problem(request, 422, "What was sent cannot be taken.", errors=[_error(found) for found in exc.errors])
+
+    @api.exception_handler(Invalid)
+    def _refused(request: HttpRequest, exc: Invalid) -> HttpResponse:
+        return problem(request, 422, str(exc), errors=list(exc.errors()))
+
+    @api.exception_handler(InTheWay)
+    def _in_the_way(request: HttpRequest, exc: InTheWay) -> HttpResponse:
+        return problem(request, exc.status, str(exc), **exc.more)
+
+    @api.exception_handler(Exception)
+    def _broken(request: HttpRequest, exc: Exception) -> HttpResponse:
+        log.error("%s %s broke.", request.method, request.path, exc_info=exc)
+        return problem(request, 500, "Something went wrong on our side; it is written to the log.")
+
+
+def _error(found: Mapping[str, Any]) -> dict[str, str]:
+    """One finding of pydantic; `loc` is where it is: body, the parameter's name, then the way into it."""
+    source, *way = (str(step) for step in found["loc"])
+    sentence = f"{found['msg'].rstrip('.')}."
+    if source == "body":
+        return {"pointer": "".join(f"/{step}" for step in way[1:]), "detail": sentence}
+    return {"parameter": way[-1], "detail": sentence}

@@ -1,0 +1,190 @@
+"""Products over the API: the same search, the same rules and the same verbs as on the pages."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, NoReturn
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from ninja import Field, Router, Schema, Status
+from pydantic import ConfigDict, StrictBool
+
+from api.access import person
+from api.problems import InTheWay, Invalid, Problem
+from importer.changes import Busy
+from pages.paging import Page, page
+from products import edits
+from products.filters import ProductFilter
+from products.forms import ProductForm, values_of
+from products.models import Product
+
+router = Router(tags=["products"])
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class ProductOut(Schema):
+    id: int
+    sku: str
+    name: str
+    description: str
+    active: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class ProductPage(Schema):
+    """`next` and `previous` are values for the parameter `cursor`."""
+
+    items: list[ProductOut]
+    next: str | None
+    previous: str | None
+
+
+class NewProduct(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    sku: str
+    name: str
+    description: str = ""
+    active: StrictBool = True
+
+
+class ProductPatch(Schema):
+    """Fields that are not there stay as they are."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    # The factories only say that a field may be left out; what they make is dropped (`exclude_unset`).
+    sku: str = Field(default_factory=str)
+    name: str = Field(default_factory=str)
+    description: str = Field(default_factory=str)
+    active: StrictBool = Field(default_factory=bool)
+
+
+class Cleared(Schema):
+    deleted: int
+
+
+Sort = Literal["sku", "-sku", "name", "-name", "changed", "-changed"]
+
+
+@router.get("", response=ProductPage, summary="List or search products")
+def list_products(
+    request: HttpRequest,
+    q: str = "",
+    words: str = "",
+    active: Literal["", "yes", "no"] = "",
+    sort: Sort = "sku",
+    cursor: str = "",
+) -> dict[str, Any]:
+    """`q` is a piece of the SKU or the name, `words` are words of the description. 25 products a page."""
+    found = _find({"q": q, "words": words, "active": active, "sort": sort}, cursor)
+    return {"items": found.rows, "next": found.next or None, "previous": found.previous or None}
+
+
+@router.post("", response={201: ProductOut, 409: Problem}, summary="Make a product")
+def create_product(request: HttpRequest, response: HttpResponse, given: NewProduct) -> Status[Product]:
+    form = _checked(given.dict())
+    try:
+        product = edits.create(form.cleaned_data, person(request))
+    except edits.SkuTaken as problem:
+        _refuse_taken(problem)
+    response["Location"] = reverse("api:product", args=[product.pk])
+    response["ETag"] = etag(product)
+    return Status(201, product)
+
+
+@router.delete("", response={200: Cleared, 409: Problem}, summary="Delete all products")
+def clear_products(request: HttpRequest, response: HttpResponse, confirm: str = "") -> Any:
+    """Only with `confirm=delete`. Refused while an import is changing products."""
+    if confirm != "delete":
+        raise InTheWay("This deletes all products. Say confirm=delete if you mean it.", 400)
+    try:
+        return {"deleted": edits.clear(person(request))}
+    except Busy as problem:
+        raise InTheWay(str(problem)) from None
+
+
+@router.get("/{int:pk}", response=ProductOut, url_name="product", summary="Get a product")
+def get_product(request: HttpRequest, response: HttpResponse, pk: int) -> Product:
+    """The header ETag names the version."""
+    product = _get(pk)
+    response["ETag"] = etag(product)
+    return product
+
+
+@router.patch("/{int:pk}", response={200: ProductOut, 409: Problem, 412: Problem}, summary="Change a product")
+def change_product(request: HttpRequest, response: HttpResponse, pk: int, given: ProductPatch) -> Product:
+    """With the header If-Match only if nobody has changed it since; the answer 412 shows the version that is `stored`."""
+    stored = _get(pk)
+    seen = _seen(request, stored)
+    fields = given.dict(exclude_unset=True)
+    form = _checked(values_of(stored) | fields)
+    try:
+        product = edits.change(pk, {name: form.cleaned_data[name] for name in fields}, person(request), seen)
+    except edits.SkuTaken as problem:
+        _refuse_taken(problem)
+    except edits.Conflict as problem:
+        raise _stale(problem.stored) from None
+    except edits.Gone:
+        raise Http404 from None
+    response["ETag"] = etag(product)
+    return product
+
+
+@router.delete("/{int:pk}", response={204: None, 412: Problem}, summary="Delete a product")
+def delete_product(request: HttpRequest, pk: int) -> Status[None]:
+    """If-Match as in changing one."""
+    try:
+        edits.delete(pk, person(request), _seen(request, _get(pk)))
+    except edits.Conflict as problem:
+        raise _stale(problem.stored) from None
+    except edits.Gone:
+        raise Http404 from None
+    return Status(204, None)
+
+
+def etag(product: Product) -> str:
+    """A strong validator: no two states of a row bear the same `updated_at`."""
+    return f'"{(product.updated_at - EPOCH) // timedelta(microseconds=1)}"'
+
+
+def _find(query: Mapping[str, str], cursor: str) -> Page[Product]:
+    narrowing = ProductFilter(query, Product.objects.all())
+    if not narrowing.is_valid():
+        raise Invalid(narrowing.form, kind="parameter")
+    return page(narrowing.qs, cursor, by=("sku_key",))
+
+
+def _get(pk: int) -> Product:
+    product = Product.objects.filter(pk=pk).first()
+    if product is None:
+        raise Http404
+    return product
+
+
+def _checked(values: Mapping[str, Any]) -> ProductForm:
+    form = ProductForm(values)
+    if not form.is_valid():
+        raise Invalid(form)
+    return form
+
+
+def _seen(request: HttpRequest, stored: Product) -> datetime | None:
+    """The version that If-Match asks for (RFC 9110 §13.1.1); None when any will do."""
+    header = request.headers.get("If-Match", "").strip()
+    if not header or header == "*":
+        return None
+    if etag(stored) not in (tag.strip() for tag in header.split(",")):
+        raise _stale(stored)
+    return stored.updated_at
+
+
+def _stale(stored: Product) -> InTheWay:
+    return InTheWay("Somebody changed this product in the meantime.", 412, stored=edits.as_json(stored))
+
+
+def _refuse_taken(problem: edits.SkuTaken) -> NoReturn:
+    errors = [{"pointer": "/sku", "detail": str(problem)}]
+    raise InTheWay(str(problem), errors=errors, stored=edits.as_json(problem.product)) from None

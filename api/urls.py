@@ -1,0 +1,16 @@
+"""Addresses of the API; each answers in problem documents, and says 401 where a page would lead to the sign-in."""
+
+from django.contrib.auth.decorators import login_not_required
+from django.urls import URLPattern, include, path
+
+from api.problems import guarded, not_found
+from api.v1 import api
+
+patterns = [pattern for pattern in api.urls[0] if isinstance(pattern, URLPattern)]
+for pattern in patterns:
+    pattern.callback = login_not_required(guarded(pattern.callback))
+
+urlpatterns = [
+    path("api/v1/", include((patterns, "api"))),
+    path("api/v1/<path:rest>", login_not_required(not_found)),
+]

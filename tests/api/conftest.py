@@ -1,0 +1,54 @@
+"""A program that is signed in and talks JSON."""
+
+import json
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+
+from accounts.models import User
+from webhooks import hints
+
+
+class Program:
+    """Sends JSON with the CSRF token of its session, as a script in a page would."""
+
+    def __init__(self, person: User | None) -> None:
+        self.client = Client(enforce_csrf_checks=True, raise_request_exception=False)
+        if person:
+            self.client.force_login(person)
+            self.client.get("/products/")
+
+    def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> HttpResponse:
+        token = self.client.cookies["csrftoken"].value if "csrftoken" in self.client.cookies else ""
+        sent = {"X-CSRFToken": token} | {name.replace("_", "-"): value for name, value in headers.items()}
+        data = "" if body is None else body if isinstance(body, (str, bytes)) else json.dumps(body)
+        return self.client.generic(method, f"/api/v1{path}", data, content_type="application/json", headers=sent)
+
+
+@pytest.fixture
+def anna(db: None) -> User:
+    return User.objects.create_user("anna@example.com")
+
+
+@pytest.fixture
+def call(anna: User) -> Program:
+    return Program(anna)
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch: pytest.MonkeyPatch, settings) -> None:
+    monkeypatch.setattr(hints, "give", lambda: None)
+    settings.LOADIFY_WEBHOOK_ALLOW_PRIVATE = True
+
+
+def problem(answer: HttpResponse, status: int) -> dict[str, Any]:
+    """The problem document of an answer, after looking at its form (RFC 9457)."""
+    assert answer.status_code == status, answer.content[:500]
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    found: dict[str, Any] = answer.json()
+    assert found.keys() >= {"type", "title", "status", "detail", "instance"}
+    assert (found["type"], found["status"], found["instance"]) == ("about:blank", status, answer.wsgi_request.path)
+    assert found["detail"].endswith(".")
+    return found
