@@ -20,11 +20,6 @@ pytestmark = pytest.mark.django_db
 VALUES = {"sku": "Mug-1", "name": "Mug", "description": "Round & red", "active": True}
 
 
-@pytest.fixture
-def anna() -> User:
-    return User.objects.create_user("anna@example.com", name="Anna")
-
-
 def changes_of(pk: int) -> list[Change]:
     return list(Change.objects.filter(dataset="products", row_id=pk).order_by("id"))
 
