@@ -21,11 +21,13 @@ from products.models import Product
 ORDERS = {"sku": ("sku_key",), "name": ("upper_name", "id"), "changed": ("updated_at", "id")}
 _TABLE = Product._meta.db_table
 
-#: Rows of the sample. Where at least so many of them fit, very many products do.
+#: Rows of the sample. Fewer hits than so many tell no more than that few products fit.
 _SAMPLE = 4_000
-_MANY = 60
-#: Rows along the order that are looked at before the search indexes are asked. 20,000 take some 10 ms.
+_HITS = 60
+#: Rows along the order that are looked at before the search indexes are asked: 20,000 take some 10 ms. Gathering a row costs
+#: as much as walking past three.
 _WALK = 20_000
+_GATHER = 3
 #: More rows than any table has. A query with a LIMIT is planned by itself, whatever is asked of its rows.
 _ALL = 10**12
 
@@ -55,13 +57,15 @@ def find(data: Mapping[str, str], cursor: str) -> Found:
         return Found(narrowing, page(narrowing.qs, cursor, by, descending=descending), number)
 
     fitting, indexed = narrowing.qs, _by_trigrams(narrowing.qs, asked["q"])
-    sampled = _sampled(fitting, size)
-    many = sampled >= _MANY
-    number = about(sampled / _SAMPLE * size, digits=2) if many else total(indexed, narrowed)
+    hits = _sampled(fitting, size)
+    estimate = size * hits // _SAMPLE
+    many = hits >= _HITS and estimate > COUNTED
+    number = about(estimate, digits=2) if many else total(indexed, narrowed)
+    walk = max(_WALK, _GATHER * estimate)
 
     def fetch(wanted: QuerySet[Product], rows: int) -> list[Product]:
         if number.kind != "exact":
-            along = wanted.annotate(description_words=RawSQL(f'"{_TABLE}"."description_words"', []))[:_WALK]
+            along = wanted.annotate(description_words=RawSQL(f'"{_TABLE}"."description_words"', []))[:walk]
             walked = _within(along, fitting[:rows])
             if len(walked) == rows:
                 return walked
