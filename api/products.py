@@ -12,11 +12,11 @@ from pydantic import ConfigDict, StrictBool
 from api.access import person
 from api.problems import InTheWay, Invalid, Problem
 from importer.changes import Busy
-from pages.paging import Page, page
+from pages.paging import Page
 from products import edits
-from products.filters import ProductFilter
 from products.forms import ProductForm, values_of
 from products.models import Product
+from products.search import find
 
 router = Router(tags=["products"])
 
@@ -151,10 +151,10 @@ def etag(product: Product) -> str:
 
 
 def _find(query: Mapping[str, str], cursor: str) -> Page[Product]:
-    narrowing = ProductFilter(query, Product.objects.all())
-    if not narrowing.is_valid():
-        raise Invalid(narrowing.form, kind="parameter")
-    return page(narrowing.qs, cursor, by=("sku_key",))
+    found = find(query, cursor)
+    if not found.filter.is_valid():
+        raise Invalid(found.filter.form, kind="parameter")
+    return found.page
 
 
 def _get(pk: int) -> Product:

@@ -251,7 +251,12 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    # It tells of every viewer that comes and goes.
-    "loggers": {"django_eventstream": {"level": "WARNING"}},
+    "loggers": {
+        # It tells of every viewer that comes and goes.
+        "django_eventstream": {"level": "WARNING"},
+        # They write down addresses of webhooks, which may hold passwords, and what a hostile receiver makes them write.
+        "urllib3": {"level": "ERROR"},
+        "requests_hardened": {"level": "ERROR"},
+    },
     "root": {"handlers": ["stderr"], "level": os.environ.get("LOG_LEVEL") or "INFO"},
 }

@@ -106,7 +106,7 @@ def programs(port: int) -> list[Program]:
     celery = [sys.executable, "-m", "celery", "-A", "loadify"]
     # A worker without its supervisor has no database either: it ends at once, and the rows know how to go on.
     # Web first: its start is what a person waits for.
-    web = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port), "loadify.asgi:application"]
+    web = [sys.executable, "-m", "loadify.web", "-b", "127.0.0.1", "-p", str(port), "loadify.asgi:application"]
     worker = [*celery, "worker", "--loglevel", "INFO", "--without-mingle", "--without-gossip"]
     # One task at a time, in a thread: the coordinator of deliveries, which has threads of its own.
     webhooks = [*worker, "--queues", "webhooks", "--pool", "threads", "--concurrency", "1", "--hostname", "webhooks@%h"]

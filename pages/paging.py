@@ -3,15 +3,19 @@
 Totals of such lists are counted exactly only while they are small.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.db import connections
-from django.db.models import Model, Q, QuerySet
+from django.db.models import BooleanField, F, Func, Model, QuerySet, Value
+from django.db.models.lookups import GreaterThan, LessThan
 
 Row = TypeVar("Row", bound=Model)
+#: Runs an ordered query and returns its first rows, as many as are asked for.
+Fetch: TypeAlias = Callable[[QuerySet[Row], int], list[Row]]
 
 #: Up to here rows are counted one by one.
 COUNTED = 10_000
@@ -34,42 +38,67 @@ class Total:
     kind: str  # "exact", "about" or "more"
 
 
-def page(rows: QuerySet[Row], cursor: str, by: tuple[str, ...], size: int = 25) -> Page[Row]:
-    """The page of `rows` that `cursor` points to, in rising order of the columns `by`.
+class _AsRow(Func):
+    """SQL: (a, b, …), which all databases compare from left to right."""
 
-    `by` must be unique together and never null. Cursors are signed: one that was made up, or is of another list, gives
-    the first page, and so does one that points past the end.
+    template = "(%(expressions)s)"
+    output_field = BooleanField()
+
+
+def first(rows: QuerySet[Row], number: int) -> list[Row]:
+    return list(rows[:number])
+
+
+def page(
+    rows: QuerySet[Row],
+    cursor: str,
+    by: tuple[str, ...],
+    size: int = 25,
+    *,
+    descending: bool = False,
+    fetch: Fetch[Row] = first,
+) -> Page[Row]:
+    """The page of `rows` that `cursor` points to, in rising or falling order of `by`: columns, or annotations of `rows`.
+
+    `by` must be unique together and never null. Cursors are signed: one that was made up, or is of another list or order,
+    gives the first page, and so does one that points past the end. `fetch` runs the query.
     """
-    backward, place = _place(rows, cursor, by)
-    order = [f"-{name}" for name in by] if backward else list(by)
-    wanted = rows.order_by(*order)
-    found = list((wanted.filter(_beyond(by, place, backward)) if place else wanted)[: size + 1])
+    backward, place = _place(rows, cursor, by, descending)
+    falling = backward != descending
+    wanted = rows.order_by(*(f"-{name}" if falling else name for name in by))
+    found = fetch(wanted.filter(_beyond(rows, by, place, falling)) if place else wanted, size + 1)
     more = len(found) > size
     if place and (not found or (backward and not more)):
         # Rows were deleted, or a page back would be shorter than the others: begin at the beginning, with a full page.
-        return page(rows, "", by, size)
+        return page(rows, "", by, size, descending=descending, fetch=fetch)
     shown = found[:size]
     if backward:
         shown.reverse()
     has_previous, has_next = (more, True) if backward else (bool(place), more)
     return Page(
         rows=shown,
-        previous=_cursor(shown[0], by, backward=True) if has_previous else "",
-        next=_cursor(shown[-1], by, backward=False) if has_next else "",
+        previous=cursor_at(rows, shown[0], by, descending=descending, backward=True) if has_previous else "",
+        next=cursor_at(rows, shown[-1], by, descending=descending) if has_next else "",
     )
 
 
 def total(rows: QuerySet[Row], narrowed: bool) -> Total:
     """How many `rows` there are, without counting a big table; `narrowed` says that they are not the whole table."""
     if not narrowed:
-        estimate = _estimate(rows)
+        estimate = size_of_table(rows)
         if estimate > COUNTED:
-            return Total(_rounded(estimate), "about")
+            return about(estimate, digits=4)
     number = rows.order_by()[: COUNTED + 1].count()
     return Total(COUNTED, "more") if number > COUNTED else Total(number, "exact")
 
 
-def _estimate(rows: QuerySet[Row]) -> int:
+def about(number: float, digits: int) -> Total:
+    """An estimate, to so many digits that count: 466,667 → 466,700."""
+    whole = round(number)
+    return Total(round(whole, digits - len(str(whole))), "about")
+
+
+def size_of_table(rows: QuerySet[Row]) -> int:
     """Rows of the table by PostgreSQL's statistics, as of the last ANALYZE; 0 where nothing is known."""
     connection = connections[rows.db]
     if connection.vendor != "postgresql":
@@ -81,38 +110,35 @@ def _estimate(rows: QuerySet[Row]) -> int:
     return max(0, found[0]) if found else 0
 
 
-def _rounded(number: int) -> int:
-    """To four digits that count: 466,667 → 466,700."""
-    return int(round(number, 4 - len(str(number))))
+def cursor_at(rows: QuerySet[Row], row: Row, by: tuple[str, ...], *, descending: bool = False, backward: bool = False) -> str:
+    """The cursor of the page that begins after `row`, or, `backward`, of the one that ends before it."""
+    # str() of a time keeps its microseconds, which JSON's usual encoders do not.
+    return _signer(rows, by, descending).sign_object([backward, *(str(getattr(row, name)) for name in by)])
 
 
-def _signer(rows: QuerySet[Row], by: tuple[str, ...]) -> signing.Signer:
-    return signing.Signer(salt=f"pages.paging {rows.model._meta.label_lower} {' '.join(by)}")
+def _signer(rows: QuerySet[Row], by: tuple[str, ...], descending: bool) -> signing.Signer:
+    way = "falling" if descending else "rising"
+    return signing.Signer(salt=f"pages.paging {rows.model._meta.label_lower} {' '.join(by)} {way}")
 
 
-def _cursor(row: Row, by: tuple[str, ...], backward: bool) -> str:
-    values = [row._meta.get_field(name).value_to_string(row) for name in by]  # type: ignore[union-attr]
-    return _signer(type(row)._default_manager.all(), by).sign_object([backward, *values])
-
-
-def _place(rows: QuerySet[Row], cursor: str, by: tuple[str, ...]) -> tuple[bool, list[object]]:
-    """Whether the page ends at `cursor` or begins there, and the values of the columns `by`; none at the start."""
+def _place(rows: QuerySet[Row], cursor: str, by: tuple[str, ...], descending: bool) -> tuple[bool, list[object]]:
+    """Whether the page ends at `cursor` or begins there, and the values of `by`; none at the start."""
     if not cursor:
         return False, []
     try:
-        backward, *texts = _signer(rows, by).unsign_object(cursor)
-        fields = [rows.model._meta.get_field(name) for name in by]
-        return backward, [field.to_python(text) for field, text in zip(fields, texts, strict=True)]  # type: ignore[union-attr]
+        backward, *texts = _signer(rows, by, descending).unsign_object(cursor)
+        return backward, [_field(rows, name).to_python(text) for name, text in zip(by, texts, strict=True)]
     except (signing.BadSignature, ValidationError, ValueError):
         return False, []
 
 
-def _beyond(by: tuple[str, ...], place: list[object], backward: bool) -> Q:
-    """(a, b) > (x, y), written as a >= x AND (a > x OR (a = x AND b > y)): the first half is what an index goes by."""
-    way = "lt" if backward else "gt"
-    further = Q()
-    equal = Q()
-    for name, value in zip(by, place, strict=True):
-        further |= equal & Q(**{f"{name}__{way}": value})
-        equal &= Q(**{name: value})
-    return further if len(by) == 1 else Q(**{f"{by[0]}__{way}e": place[0]}) & further
+def _field(rows: QuerySet[Row], name: str) -> Any:
+    annotation = rows.query.annotations.get(name)
+    return annotation.output_field if annotation else rows.model._meta.get_field(name)
+
+
+def _beyond(rows: QuerySet[Row], by: tuple[str, ...], place: list[object], falling: bool) -> GreaterThan | LessThan:
+    """(a, b) > (x, y), compared as rows, so that an index finds the place also among thousands of equal `a`."""
+    here = _AsRow(*(F(name) for name in by))
+    there = _AsRow(*(Value(value, output_field=_field(rows, name)) for name, value in zip(by, place, strict=True)))
+    return (LessThan if falling else GreaterThan)(here, there)

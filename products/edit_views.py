@@ -146,9 +146,10 @@ def saved(request: HttpRequest, product: Product, done: str = "saved") -> HttpRe
 def seen(version: str) -> datetime:
     """The moment that tells which version a form shows."""
     try:
-        return parse_datetime(version) or NEVER
+        moment = parse_datetime(version)
     except ValueError:
-        return NEVER
+        moment = None
+    return moment if moment is not None and moment.tzinfo else NEVER
 
 
 def taken_by(product: Product) -> str:

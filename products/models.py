@@ -1,6 +1,7 @@
 """A product of the catalogue, known by its SKU without regard to case."""
 
 from django.db import models
+from django.db.models.functions import Upper
 from django.utils import timezone
 
 from importer.values import KeyField, fold
@@ -29,8 +30,15 @@ class Product(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["sku_key"], name="product_sku_key_unique")]
+        indexes = [
+            # The orders of the list, besides the one by SKU; id tells equal ones apart.
+            models.Index(Upper("name"), "id", name="product_name_order"),
+            models.Index(fields=["updated_at", "id"], name="product_changed_order"),
+            # Mostly few products are inactive; where many are, they need no index.
+            models.Index(fields=["id"], condition=models.Q(active=False), name="product_inactive"),
+        ]
 
-    # PostgreSQL also has description_words (a stored tsvector) and the search indexes: migration 0002.
+    # PostgreSQL also has description_words (a stored tsvector) and the search indexes: migrations 0002 and 0003.
 
     def __str__(self) -> str:
         return self.sku

@@ -14,10 +14,10 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
 from pages.http import render_part, wants_part
-from pages.paging import page, total
 from products import edits, exports
 from products.filters import ProductFilter
 from products.models import Product
+from products.search import find
 
 #: What narrows the list down, in the order in which addresses name it.
 NARROWING = ("q", "words", "active")
@@ -38,16 +38,15 @@ class Heading:
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     """Products, 25 at a time, narrowed down and ordered by what the address says."""
-    products = ProductFilter(request.GET, Product.objects.all())
-    good = products.is_valid()
-    found = products.qs if good else Product.objects.none()
+    found = find(request.GET, request.GET.get("page", ""))
+    good = found.filter.is_valid()
     narrowing = asked(request, NARROWING)
     context = {
-        "filter": products,
+        "filter": found.filter,
         "asked": asked(request, (*NARROWING, "sort")),
         "narrowed": bool(narrowing),
-        "page": page(found, request.GET.get("page", ""), by=("sku_key",)),
-        "total": total(found, narrowed=bool(narrowing) or not good),
+        "page": found.page,
+        "total": found.total,
         "headings": headings(request),
         "address": urlencode(asked(request, (*NARROWING, "sort"))),
         "download": urlencode(narrowing),

@@ -6,6 +6,7 @@ from django import template
 
 from importer.changes import Field
 from pages.differences import Piece, differences
+from products.models import Product
 
 register = template.Library()
 
@@ -28,6 +29,12 @@ def pieces(field: Field) -> list[Piece]:
     if not isinstance(before, str) or not isinstance(after, str) or max(len(before), len(after)) <= SHORT:
         return []
     return differences(before, after)
+
+
+@register.filter
+def was_other(field: Field, product: Product | None) -> bool:
+    """True when restoring what the field was before would change the product."""
+    return product is not None and getattr(product, field.name) != field.before
 
 
 @register.filter

@@ -36,7 +36,7 @@ def step(run: Import, **fields: Any) -> None:
 
 
 class Web:
-    """`daphne loadify.asgi:application` as a process of its own."""
+    """The web server as a process of its own."""
 
     def __init__(self, **more: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -58,7 +58,7 @@ class Web:
         self.stop()
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "loadify.asgi:application"]
+        command = [sys.executable, "-m", "loadify.web", "-b", "127.0.0.1", "-p", str(self.port), "loadify.asgi:application"]
         self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stderr=subprocess.DEVNULL)
         until = time.monotonic() + 30
         while time.monotonic() < until:

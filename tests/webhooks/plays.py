@@ -72,6 +72,15 @@ async def reset(request: Received, transport: asyncio.Transport) -> None:
     transport.abort()
 
 
+def then_reset(data: bytes) -> Behaviour:
+    async def play(request: Received, transport: asyncio.Transport) -> None:
+        transport.write(data)
+        await asyncio.sleep(0.05)
+        await reset(request, transport)
+
+    return play
+
+
 async def flood(request: Received, transport: asyncio.Transport) -> None:
     """Answer 200 with a body that never ends, as fast as it is read."""
     transport.write(b"HTTP/1.1 200 OK\r\n\r\n")

@@ -38,6 +38,7 @@ HOSTILE = [
     ("http://203.0.113.9/", "an address for examples"),
     ("http://198.18.0.1/", "an address for measurements"),
     ("http://198.19.255.255/", "an address for measurements"),
+    ("http://192.52.193.1/", "a reserved address"),
     ("http://192.88.99.1/", "a 6to4 address"),
     ("http://224.0.0.1/", "a multicast address"),
     ("http://239.255.255.255/", "a multicast address"),
@@ -49,6 +50,7 @@ HOSTILE = [
     ("http://100.100.100.200/", "a metadata address"),
     ("http://192.0.0.192/", "a metadata address"),
     ("http://[fd00:ec2::254]/", "a metadata address"),
+    ("http://[fd20:ce::254]/", "a metadata address"),
     ("http://metadata.google.internal/", "is at 169.254.169.254, which is a metadata address"),
     # IPv4 in other spellings: octal, hex, one number, short, with leading zeros, with a dot at the end
     ("http://0177.0.0.1/", "not an IPv4 address as it is usually written"),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from tests.webhooks.conftest import Resolver
-from tests.webhooks.plays import Behaviour, Received, answer, delayed, drip, reset, then_close
+from tests.webhooks.plays import answer, delayed, drip, reset, then_close, then_reset
 from tests.webhooks.receiver import Receiver, ReceiverProcess
 from webhooks import connections
 from webhooks.client import BODY, HEADERS, Answer, Client
@@ -244,6 +244,16 @@ def test_broken_answer_is_told_in_a_sentence(client: Client, receiver: Receiver,
     assert len(receiver.requests) == 1
 
 
+def test_receiver_writes_nothing_into_our_logs(
+    client: Client, receiver: Receiver, resolver: Resolver, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver.plays["/secret"] = then_close(HEAD + b"no header at all\r\nforged line\r\n\r\n")
+    resolver.names["forbidden.example"] = ["169.254.169.254"]
+    assert client.post(f"{receiver.url}/secret", {}, b"{}").status == 200
+    assert client.post("http://forbidden.example/secret", {}, b"{}").status is None
+    assert caplog.records == []
+
+
 def test_reset_is_told_in_a_sentence(client: Client, receiver: Receiver) -> None:
     receiver.plays["/"] = reset
     assert client.post(receiver.url, {}, b"{}").error == f"{place(receiver)} closed the connection before an answer came."
@@ -315,13 +325,8 @@ def test_kept_connection_that_was_closed_is_replaced(client: Client, receiver: R
     assert [(request.body, request.connection) for request in receiver.requests] == [(b"1", 1), (b"2", 2)]
 
 
-def closing_kept_ones(data: bytes) -> Callable[[Received], Behaviour]:
-    """Plays a receiver that closes a connection, after some bytes, when its second request comes."""
-    return lambda request: then_close(data) if request.nth == 2 else answer()
-
-
 def test_request_that_met_a_closing_connection_is_sent_again(client: Client) -> None:
-    with Receiver(play=closing_kept_ones(b"")) as receiver:
+    with Receiver(play=lambda request: then_close(b"") if request.nth == 2 else answer()) as receiver:
         client.post(receiver.url, {}, b"1")
         given = client.post(receiver.url, {}, b"2")
         assert (given.status, given.error) == (200, "")
@@ -336,7 +341,7 @@ def test_request_that_met_a_reset_connection_is_sent_again(client: Client) -> No
 
 
 def test_request_is_not_sent_again_once_an_answer_began(client: Client) -> None:
-    with Receiver(play=closing_kept_ones(b"HTTP/1.1 20")) as receiver:
+    with Receiver(play=lambda request: then_reset(b"HTTP/1.1 20") if request.nth == 2 else answer()) as receiver:
         client.post(receiver.url, {}, b"1")
         assert client.post(receiver.url, {}, b"2").error
         assert len(receiver.requests) == 2

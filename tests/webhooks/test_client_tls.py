@@ -1,5 +1,6 @@
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -105,5 +106,9 @@ def test_kept_connection_that_was_closed_is_replaced_within_tls(client: Client, 
     assert receiver.opened == 2
 
 
-def test_public_authorities_are_trusted_too() -> None:
+def test_public_authorities_are_trusted_where_the_system_has_none(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.path))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
     assert connections.trusting().cert_store_stats()["x509_ca"] > 50

@@ -1,0 +1,78 @@
+"""The web server: Daphne, with two manners it lacks. `python -m loadify.web` takes the arguments of `python -m daphne`.
+
+It waits for a client that reads slowly: Daphne itself takes all that an answer has to give into memory. And it cuts the line
+when an answer breaks off, so that a client does not take half a file for a whole one, nor wait for the rest for ever.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from daphne.cli import CommandLineInterface
+from daphne.http_protocol import WebRequest
+from daphne.server import Server
+from twisted.internet.interfaces import IPushProducer
+from zope.interface import implementer
+
+log = logging.getLogger(__name__)
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+
+@implementer(IPushProducer)
+class Tap:
+    """Twisted closes it while a client does not take what was written, and opens it when the buffer is empty."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.open.set()
+
+    def pauseProducing(self) -> None:
+        self.open.clear()
+
+    def resumeProducing(self) -> None:
+        self.open.set()
+
+    def stopProducing(self) -> None:
+        self.open.set()
+
+
+class WebServer(Server):  # type: ignore[misc]  # daphne carries no type hints
+    def __init__(self, application: Any, **options: Any) -> None:
+        self.site = application
+        super().__init__(application=self.run_site, **options)
+
+    async def run_site(self, scope: dict[str, Any], receive: Receive, send: Any) -> None:
+        """The application for one request; `send` is a partial of handle_reply over the request's protocol."""
+        try:
+            await self.site(scope, receive, send)
+        except Exception:
+            [protocol] = send.args
+            if not getattr(protocol, "_response_started", False):
+                raise
+            log.exception("The answer to %s broke off.", scope["path"])
+            if protocol.channel is not None:
+                protocol.channel.transport.abortConnection()
+
+    async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+        """Hand a message to Twisted; return when the client has taken what was written so far, or is gone."""
+        streams = isinstance(protocol, WebRequest) and message["type"] == "http.response.body"
+        goes_on = streams and message.get("more_body")
+        if streams and protocol.channel is not None:
+            if goes_on and protocol.producer is None:
+                protocol.registerProducer(Tap(), streaming=True)
+            elif not goes_on and protocol.producer is not None:
+                # Twisted wants this before the end.
+                protocol.unregisterProducer()
+        await super().handle_reply(protocol, message)
+        if goes_on and protocol.producer is not None:
+            await protocol.producer.open.wait()
+
+
+class WebCommand(CommandLineInterface):  # type: ignore[misc]
+    server_class = WebServer
+
+
+if __name__ == "__main__":
+    WebCommand.entrypoint()

@@ -1,0 +1,18 @@
+"""A signed-in person at the pages of the catalogue."""
+
+import pytest
+from django.test import Client
+
+from accounts.models import User
+
+
+@pytest.fixture
+def anna() -> User:
+    return User.objects.create_user("anna@example.com", "not-important-9", name="Anna")
+
+
+@pytest.fixture
+def editor(anna: User) -> Client:
+    client = Client()
+    client.force_login(anna)
+    return client
