@@ -109,8 +109,17 @@ def test_added_webhook_shows_its_secret_once_and_its_test_at_once(signed_in_page
 
     page.go_back()
     expect(page.locator("body")).not_to_contain_text(shown)
-    page.reload()
     expect(page.get_by_role("heading", name="The secret has been shown")).to_be_visible()
+
+
+def test_page_that_the_browser_keeps_for_going_back_holds_no_secret(signed_in_page: Page, webhook) -> None:
+    page = signed_in_page
+    open_page(page, webhook(), "rotate/")
+    page.get_by_role("button", name="Make a new secret").click()
+    expect(page.locator("#secret")).to_contain_text("whsec_")
+    # What a browser says to a page before it puts it aside; under Playwright it never does that.
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
+    expect(page.locator("#secret")).to_have_text("shown once")
 
 
 def test_form_says_what_is_wrong_and_keeps_what_was_typed(signed_in_page: Page) -> None:
