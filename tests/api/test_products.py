@@ -134,6 +134,17 @@ def test_list_is_paged_both_ways_and_searched(call: Program) -> None:
     assert len(found["items"]) == 15 and found["next"] is None
 
 
+def test_list_is_narrowed_and_sorted_like_the_page(call: Program) -> None:
+    for sku, name, description, active in (("a", "Z", "oak wood", True), ("b", "Y", "steel", True), ("c", "X", "wood", False)):
+        Product.objects.create(sku=sku, name=name, description=description, active=active)
+
+    def skus(query: str) -> list[str]:
+        return [item["sku"] for item in call("GET", f"/products?{query}").json()["items"]]
+
+    assert (skus("words=wood"), skus("words=wood&active=yes"), skus("active=no")) == (["a", "c"], ["a"], ["c"])
+    assert (skus("sort=-sku"), skus("sort=name")) == (["c", "b", "a"], ["c", "b", "a"])
+
+
 def test_number_of_queries_of_the_list_does_not_grow(call: Program) -> None:
     Product.objects.create(sku="a", name="A")
     with CaptureQueriesContext(connection) as one:
@@ -142,8 +153,8 @@ def test_number_of_queries_of_the_list_does_not_grow(call: Program) -> None:
         Product.objects.create(sku=f"b-{number}", name="B")
     with CaptureQueriesContext(connection) as many:
         call("GET", "/products")
-    # Session, person, page.
-    assert len(one) == len(many) == 3
+    # Session, person, statistics, count, page.
+    assert len(one) == len(many) == 5
 
 
 def test_events_are_those_of_the_pages(call: Program, mug: Product, anna: User) -> None:
