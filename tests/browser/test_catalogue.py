@@ -297,7 +297,7 @@ def test_old_value_is_restored_from_the_timeline(signed_in_page: Page, make: Mak
     expect(page.get_by_text(f"{word} was saved.")).to_be_visible()
     expect(page.locator(".product-head p")).to_have_text("Second name")
     page.get_by_role("button", name="Restore the name").click()
-    expect(page.get_by_text("Name was restored to what it was before.")).to_be_visible()
+    expect(page.get_by_text("The name was restored to what it was before.")).to_be_visible()
     expect(page.locator(".product-head p")).to_have_text("First name")
     expect(page.locator(".entry")).to_have_count(3)
     expect(page.locator(".entry").first).to_contain_text("Second name")
