@@ -50,14 +50,15 @@ def test_answer_in_parts_arrives_whole_again_and_again_on_one_line(web: Web) -> 
     with requests.Session() as session:
         for _ in range(3):
             assert session.get(f"{web.url}/parts", timeout=5).text == "partpartpart"
-    assert "Producer was not unregistered" not in web.log.read_text()
 
 
 def test_answer_that_breaks_off_is_not_taken_for_a_whole_one(web: Web) -> None:
+    began = time.monotonic()
     for _ in range(3):
         # Cut before or after the client saw the first bytes.
         with pytest.raises((requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)):
             requests.get(f"{web.url}/breaks", timeout=5)
+    assert time.monotonic() - began < 5
     assert "The answer to /breaks broke off." in web.log.read_text()
     lines = psutil.Process(web.process.pid).net_connections("tcp")
     assert [line for line in lines if line.status == psutil.CONN_ESTABLISHED] == []
