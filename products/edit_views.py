@@ -18,7 +18,7 @@ from products.datasets import PRODUCTS
 from products.edits import FIELDS
 from products.forms import ProductForm, typed, values_of
 from products.models import Product
-from products.templatetags.products import shown
+from products.templatetags.products import label, shown
 from products.views import gone, person
 
 #: Earlier than any change: a form that does not say which version it shows has seen none.
@@ -102,8 +102,7 @@ def restore_value(request: HttpRequest, pk: int, change_id: int) -> HttpResponse
     except edits.Gone as problem:
         messages.error(request, str(problem))
     else:
-        label = ProductForm.base_fields[field].label
-        messages.success(request, f"{label} was restored to what it was before.")
+        messages.success(request, f"The {label(field)} was restored to what it was before.")
     return redirect("product", pk)
 
 

@@ -40,4 +40,4 @@ def was_other(field: Field, product: Product | None) -> bool:
 @register.filter
 def label(name: str) -> str:
     """A field of a product in a sentence."""
-    return {"sku": "SKU"}.get(name, name)
+    return {"sku": "SKU", "active": "state"}.get(name, name)

@@ -66,17 +66,17 @@ def test_pages_before_signing_in_are_open_to_everybody(page: Page, path: str, sc
 @pytest.mark.usefixtures("_products")
 def test_search_follows_the_typing_and_the_address_follows_the_search(signed_in_page: Page) -> None:
     signed_in_page.goto("/products/")
-    signed_in_page.get_by_role("searchbox").press_sequentially("PAGES-05", delay=30)
+    signed_in_page.get_by_role("searchbox", name="Search by SKU or name").press_sequentially("PAGES-05", delay=30)
     expect(signed_in_page.locator("tbody tr")).to_have_count(10)
     expect(signed_in_page).to_have_url(re.compile(r"/products/\?q=PAGES-05$"))
-    expect(signed_in_page.get_by_role("searchbox")).to_be_focused()
+    expect(signed_in_page.get_by_role("searchbox", name="Search by SKU or name")).to_be_focused()
     signed_in_page.reload()
     expect(signed_in_page.locator("tbody tr")).to_have_count(10)
-    expect(signed_in_page.get_by_role("searchbox")).to_have_value("PAGES-05")
-    signed_in_page.get_by_role("searchbox").fill("nothing-like-it")
+    expect(signed_in_page.get_by_role("searchbox", name="Search by SKU or name")).to_have_value("PAGES-05")
+    signed_in_page.get_by_role("searchbox", name="Search by SKU or name").fill("nothing-like-it")
     expect(signed_in_page.get_by_role("heading", name="Nothing found")).to_be_visible()
     signed_in_page.go_back()
-    expect(signed_in_page.get_by_role("searchbox")).to_have_value("PAGES-05")
+    expect(signed_in_page.get_by_role("searchbox", name="Search by SKU or name")).to_have_value("PAGES-05")
     expect(signed_in_page.locator("tbody tr")).to_have_count(10)
 
 

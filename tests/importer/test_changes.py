@@ -93,7 +93,10 @@ def test_story_asks_as_often_for_many_changes_as_for_one(load: Load, anna: User,
     load(HEAD + "a,9,first\n")
     with django_assert_num_queries(1):
         found = changes.story("products", pk, FIELDS, now)
-        assert {str(entry.change.person or entry.change.run and entry.change.run.file) for entry in found} == {"Anna", "file.csv"}
+        assert {str(entry.change.person or entry.change.run and entry.change.run.file) for entry in found} == {
+            "Anna",
+            "file.csv",
+        }
 
 
 def test_what_fields_held_at_a_moment_is_found_over_imports_and_edits(load: Load, anna: User) -> None:

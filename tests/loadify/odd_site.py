@@ -17,6 +17,8 @@ async def application(scope, receive, send):
         await send({"type": "http.response.body", "body": b"half", "more_body": True})
         raise ValueError
     elif path == "/endless":
+        # First comes the request itself.
+        await receive()
         gone = asyncio.ensure_future(receive())
         written = 0
         while not gone.done():

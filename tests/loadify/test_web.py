@@ -28,6 +28,11 @@ class Web:
         return int(requests.get(f"{self.url}/written", timeout=5).text)
 
 
+def listens(port: int) -> bool:
+    with socket.socket() as line:
+        return line.connect_ex(("127.0.0.1", port)) == 0
+
+
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     port = free_port()
@@ -35,7 +40,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     command = [sys.executable, "-m", "loadify.web", "-b", "127.0.0.1", "-p", str(port), "tests.loadify.odd_site:application"]
     with log.open("w") as output, subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, text=True) as process:
         try:
-            assert wait_until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, 30), log.read_text()
+            assert wait_until(lambda: listens(port), 30), log.read_text()
             yield Web(port, process, log)
         finally:
             process.kill()
@@ -50,7 +55,8 @@ def test_answer_in_parts_arrives_whole_again_and_again_on_one_line(web: Web) -> 
 
 def test_answer_that_breaks_off_is_not_taken_for_a_whole_one(web: Web) -> None:
     for _ in range(3):
-        with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        # Cut before or after the client saw the first bytes.
+        with pytest.raises((requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)):
             requests.get(f"{web.url}/breaks", timeout=5)
     assert "The answer to /breaks broke off." in web.log.read_text()
     lines = psutil.Process(web.process.pid).net_connections("tcp")
@@ -62,7 +68,7 @@ def test_answer_that_fails_before_it_began_is_a_500(web: Web) -> None:
 
 
 def test_client_that_does_not_read_stops_the_answer_and_one_that_goes_ends_it(web: Web) -> None:
-    with socket.create_connection(("127.0.0.1", web.port)) as line:
+    with socket.create_connection(("127.0.0.1", web.port), timeout=20) as line:
         line.sendall(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
         time.sleep(1)
         written = web.written()

@@ -46,7 +46,9 @@ def test_text_that_was_rewritten_is_cut() -> None:
     assert found == [Piece("old", "a" * 300 + "…"), Piece("new", "b" * 300 + "…")]
 
 
-@pytest.mark.parametrize(("before", "after"), [("", ""), ("", "x"), ("x", ""), ("x", "x"), ("a\nb", "a\r\nb"), ("😀 a", "😀 b")])
+@pytest.mark.parametrize(
+    ("before", "after"), [("", ""), ("", "x"), ("x", ""), ("x", "x"), ("a\nb", "a\r\nb"), ("😀 a", "😀 b")]
+)
 def test_small_texts_are_told_whole(before: str, after: str) -> None:
     assert sides(differences(before, after)) == (before, after)
 
@@ -59,7 +61,9 @@ def test_any_two_short_texts_are_told_whole() -> None:
         assert sides(differences(before, after)) == (before, after)
 
 
-@pytest.mark.parametrize(("before", "after"), [("aa. " * 119, "aa. bb. " * 60), ("a " * 25_000, "b a " * 12_500), (". " * 25_000, "! " * 25_000)])
+@pytest.mark.parametrize(
+    ("before", "after"), [("aa. " * 119, "aa. bb. " * 60), ("a " * 25_000, "b a " * 12_500), (". " * 25_000, "! " * 25_000)]
+)
 def test_texts_that_repeat_themselves_cost_little(before: str, after: str) -> None:
     began = time.perf_counter()
     differences(before, after)

@@ -14,7 +14,23 @@ from products.models import Product
 pytestmark = pytest.mark.django_db
 
 VALUES = {"sku": "Mug-1", "name": "Mug", "description": "Round & red", "active": True}
-NASTY = ["a/b", "100%", "c#d", "e?f=g&h", 'say "hi"', "quo'te", "<b>x</b>", "😀", "שלום", "شكرا/1", "..", "%2F", "x" * 100, "\\", "+ 1"]
+NASTY = [
+    "a/b",
+    "100%",
+    "c#d",
+    "e?f=g&h",
+    'say "hi"',
+    "quo'te",
+    "<b>x</b>",
+    "😀",
+    "שלום",
+    "شكرا/1",
+    "..",
+    "%2F",
+    "x" * 100,
+    "\\",
+    "+ 1",
+]
 HTMX = {"HX-Request": "true"}
 
 
@@ -32,7 +48,19 @@ def mug(anna: User) -> Product:
 
 @pytest.mark.parametrize(
     "path",
-    ["new/", "export.csv", "edits/", "delete-all/", "1/", "1/row/", "1/edit/", "1/delete/", "1/active/", "1/restore/", "1/changes/1/restore/"],
+    [
+        "new/",
+        "export.csv",
+        "edits/",
+        "delete-all/",
+        "1/",
+        "1/row/",
+        "1/edit/",
+        "1/delete/",
+        "1/active/",
+        "1/restore/",
+        "1/changes/1/restore/",
+    ],
 )
 def test_every_page_asks_people_to_sign_in(client: Client, path: str) -> None:
     answer = client.post(f"/products/{path}")
@@ -82,7 +110,9 @@ def test_new_product_is_active_unless_the_tick_is_taken_away(editor: Client) -> 
 def test_sku_that_is_taken_is_refused_with_a_link_to_who_has_it(editor: Client, mug: Product) -> None:
     answer = editor.post("/products/new/", {"sku": " MUG-1 ", "name": "<Mine>", "description": "kept"})
     assert answer.status_code == 422
-    assert f'The SKU is taken by <a href="/products/{mug.pk}/" target="_blank" rel="noopener"><bdi>Mug-1</bdi></a>' in answer.text
+    assert (
+        f'The SKU is taken by <a href="/products/{mug.pk}/" target="_blank" rel="noopener"><bdi>Mug-1</bdi></a>' in answer.text
+    )
     assert 'value="&lt;Mine&gt;"' in answer.text and "kept</textarea>" in answer.text
     assert Product.objects.count() == 1
 
@@ -292,7 +322,7 @@ def test_restoring_an_old_value_says_what_it_did_and_is_in_the_timeline(editor: 
     page = editor.get(f"/products/{mug.pk}/")
     assert f'action="/products/{mug.pk}/changes/{change.pk}/restore/"' in page.text
     answer = editor.post(f"/products/{mug.pk}/changes/{change.pk}/restore/", {"field": "name"}, follow=True)
-    assert "Name was restored to what it was before." in answer.text
+    assert "The name was restored to what it was before." in answer.text
     assert [entry.change.kind for entry in answer.context["story"]] == ["u", "u", "c"]
     assert Product.objects.get().name == "Mug"
     # Of both names, only the one that is not there now can be restored.

@@ -22,7 +22,8 @@ from tests.importer.live_web import Web, cookie_of
 #: About 0.5 kB a row.
 MAKE = """
 INSERT INTO products_product (sku, sku_key, name, description, active, created_at, updated_at)
-SELECT 'S-' || lpad(n::text, 7, '0'), 's-' || lpad(n::text, 7, '0'), 'Name ' || n, repeat('wide and steady ', 28), true, now(), now()
+SELECT 'S-' || lpad(n::text, 7, '0'), 's-' || lpad(n::text, 7, '0'), 'Name ' || n, repeat('wide and steady ', 28),
+       true, now(), now()
 FROM generate_series(1, %s) n
 """
 

@@ -334,6 +334,6 @@ def test_number_of_queries_is_the_same_for_1_and_25_rows(query: dict[str, str], 
     with CaptureQueriesContext(connection) as many:
         answer = client.get("/products/", query)
     assert len(answer.context["page"].rows) == 25
-    # Session, person and what the navigation asks; size of the table; a sample where the table is big; count, unless the
-    # size says it all; page.
+    # Session and person, and webhooks that gave up, for the menu; size of the table; a sample where the table is big; count,
+    # unless the size says it all; page.
     assert len(one) == len(many) == (7 if query and big else 5 if big else 6)
