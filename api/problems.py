@@ -7,7 +7,7 @@ from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import ObjectDoesNotExist, RequestDataTooBig
 from django.core.serializers.json import DjangoJSONEncoder
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
@@ -119,8 +119,9 @@ def install(api: NinjaAPI) -> None:
         }
         return problem(request, exc.status_code, words.get(exc.status_code, str(exc)))
 
+    @api.exception_handler(ObjectDoesNotExist)
     @api.exception_handler(Http404)
-    def _gone(request: HttpRequest, exc: Http404) -> HttpResponse:
+    def _gone(request: HttpRequest, exc: Http404 | ObjectDoesNotExist) -> HttpResponse:
         return not_found(request)
 
     @api.exception_handler(RequestDataTooBig)

@@ -119,8 +119,8 @@ def make_inactive(here: Place, per_million: int) -> None:
     here.ask("VACUUM ANALYZE products_product")
 
 
-def measure(here: Place, rounds: int) -> list[tuple[Search, int, list[float]]]:
-    """Ask everything, `rounds` times; returns each search with how many of a million were inactive, and milliseconds."""
+def measure(here: Place, rounds: int, every: int) -> list[tuple[Search, int, list[float]]]:
+    """Each search, every so many-th of them, with how many of a million were inactive and the milliseconds of each round."""
     port = free_port()
     web = Process(programs(port)[0], here.folder)
     try:
@@ -132,7 +132,7 @@ def measure(here: Place, rounds: int) -> list[tuple[Search, int, list[float]]]:
         for per_million, states in itertools.groupby(STATES, key=lambda pair: pair[1]):
             make_inactive(here, per_million)
             cursors = json.loads(here.run("-m", "bench.cursors"))
-            asked = [(search, per_million, []) for state, _ in states for search in searches(state, cursors)]
+            asked = [(search, per_million, []) for state, _ in states for search in searches(state, cursors)[::every]]
             for _ in range(rounds):
                 for search, _, times in asked:
                     times.append(visitor.search(search.query))
@@ -198,7 +198,8 @@ def markdown(found: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.search", description=__doc__)
     parser.add_argument("--rows", type=int, default=500_000, help="products in the table (500000)")
-    parser.add_argument("--rounds", type=int, default=2, help="how often everything is asked (2)")
+    parser.add_argument("--rounds", type=int, default=2, help="how often everything is asked, one round after the other (2)")
+    parser.add_argument("--every", type=int, default=1, help="ask only every so many-th search, to try it out (1)")
     parser.add_argument("--database-url", help="a server to make a throw-away database on, by a superuser of it")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     options = parser.parse_args()
@@ -209,7 +210,7 @@ def main() -> None:
             began = time.monotonic()
             fill(here, options.rows)
             print(f"Filled in {time.monotonic() - began:.0f} s.", file=sys.stderr)
-            found = report(here, measure(here, options.rounds))
+            found = report(here, measure(here, options.rounds, options.every))
     except CannotStart as problem:
         raise SystemExit(str(problem)) from None
     print(json.dumps(found, indent=2) if options.json else markdown(found))

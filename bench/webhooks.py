@@ -71,7 +71,13 @@ def _capacity(here: Place, receiver: ReceiverProcess, endpoints: int, events: in
 
 def _payload(number: int) -> dict[str, Any]:
     """As large as the event of a usual product."""
-    product = {"id": number, "sku": "oak-shelf-wide-steady", "name": "Oak shelf", "description": "steady and wide " * 12, "active": True}
+    product = {
+        "id": number,
+        "sku": "oak-shelf-wide-steady",
+        "name": "Oak shelf",
+        "description": "steady and wide " * 12,
+        "active": True,
+    }
     return {"product": product, "before": {"name": "Shelf"}, "after": {"name": "Oak shelf"}}
 
 
@@ -138,7 +144,9 @@ def _percentile(ordered: list[float], percent: int) -> float:
 
 
 def markdown(result: dict[str, Any]) -> str:
-    return "\n".join(["| what | measured |", "|---|---|", *(f"| {name.replace('_', ' ')} | {value:,} |" for name, value in result.items())])
+    return "\n".join(
+        ["| what | measured |", "|---|---|", *(f"| {name.replace('_', ' ')} | {value:,} |" for name, value in result.items())]
+    )
 
 
 def main() -> None:

@@ -76,7 +76,10 @@ def _loopback_only() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The whole of Loadify as bin/up starts it, in a directory of its own; started once for all tests. Webhooks may go to receivers of this machine."""
+    """The whole of Loadify as bin/up starts it, in a directory of its own; started once for all tests.
+
+    Its webhooks may go to receivers of this machine.
+    """
     with Site(tmp_path_factory.mktemp("site"), LOADIFY_WEBHOOK_ALLOW_PRIVATE="1") as site:
         yield site
 

@@ -204,9 +204,13 @@ def _host(text: str) -> str:
 
 def _ipv6(text: str) -> str:
     try:
-        usual = str(IPv6Address(text))
+        address = IPv6Address(text)
     except AddressValueError:
         raise BadAddress(f"“{text}” is not an IPv6 address.") from None
+    if address.ipv4_mapped:
+        # requests-hardened would go to the IPv4 address in it, and Pythons differ in how they write it.
+        raise BadAddress(f"[{text}] is {MAPPED}.")
+    usual = str(address)
     if "%" in text or text != usual:
         raise BadAddress(f"Write [{text}] as [{usual.partition('%')[0]}].")
     return text

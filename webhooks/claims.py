@@ -17,7 +17,8 @@ EACH = 2
 # for it meanwhile does not wait.
 _CLAIM = """
 WITH ready AS (
-    SELECT e.id, e.url, e.secret, CASE WHEN e.old_secret_until > statement_timestamp() THEN e.old_secret ELSE '' END AS old_secret,
+    SELECT e.id, e.url, e.secret,
+           CASE WHEN e.old_secret_until > statement_timestamp() THEN e.old_secret ELSE '' END AS old_secret,
            CASE WHEN e.failures > 0 THEN 1 ELSE %(each)s END - (
                SELECT count(*) FROM webhooks_delivery l
                WHERE l.endpoint_id = e.id AND l.state = 'due' AND l.lease_until > statement_timestamp()) AS free
@@ -37,7 +38,7 @@ WITH ready AS (
         FOR UPDATE SKIP LOCKED) d
     LIMIT %(places)s
 ), claimed AS (
-    UPDATE webhooks_delivery d SET lease_until = statement_timestamp() + %(lease)s, claim = d.claim + 1
+    UPDATE webhooks_delivery d SET lease_until = statement_timestamp() + make_interval(secs => %(lease)s), claim = d.claim + 1
     FROM taken WHERE d.id = taken.id
     RETURNING d.id, d.claim, d.tries, d.event_id, taken.endpoint_id, taken.url, taken.secret, taken.old_secret
 )
@@ -59,11 +60,11 @@ class Claimed:
     secret: str
     old_secret: str
     message_id: str
-    body: bytes
+    body: bytes | memoryview  # as the driver gives it
 
 
 def claim(places: int) -> list[Claimed]:
     """Take up to `places` deliveries that are due; each is this process' own for LEASE."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"places": places, "each": EACH, "lease": LEASE})
-        return [Claimed(*row[:-1], body=bytes(row[-1])) for row in cursor.fetchall()]
+        cursor.execute(_CLAIM, {"places": places, "each": EACH, "lease": LEASE.total_seconds()})
+        return [Claimed(*found) for found in cursor.fetchall()]

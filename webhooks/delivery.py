@@ -80,14 +80,14 @@ class Coordinator:
 
 def attempt(claimed: Claimed) -> Outcome:
     """Post one delivery; never raises for what the receiver does."""
-    at = timezone.now()
+    at, body = timezone.now(), bytes(claimed.body)
     try:
         secrets = [_open(sealed) for sealed in (claimed.secret, claimed.old_secret) if sealed]
-        headers = signing.sign(secrets, claimed.message_id, at, claimed.body)
+        headers = signing.sign(secrets, claimed.message_id, at, body)
     except vault.CannotUnseal as problem:
         return Outcome(claimed, at, {}, Answer(status=None, headers={}, body="", seconds=0.0, error=str(problem)))
     headers["Content-Type"] = "application/json"
-    return Outcome(claimed, at, headers, _client.post(claimed.url, headers, claimed.body, DEADLINE))
+    return Outcome(claimed, at, headers, _client.post(claimed.url, headers, body, DEADLINE))
 
 
 def give_back(deliveries: Iterable[Claimed]) -> None:
@@ -97,11 +97,17 @@ def give_back(deliveries: Iterable[Claimed]) -> None:
 
 
 def send_test(endpoint: Endpoint) -> Attempt:
-    """Make a test event for one receiver, post it here and now, and return the try; it is not repeated."""
+    """Make a test event for one receiver, post it here and now, and return the try; it is not repeated.
+
+    Raises Endpoint.DoesNotExist when somebody deletes the receiver meanwhile.
+    """
     now = timezone.now()
     words = {"message": "This is a test from Loadify. Nothing happened."}
     event = Event.objects.create(type=TEST, body=outbox.encode(TEST, now.isoformat(), words), at=now)
     delivery = Delivery.objects.create(endpoint=endpoint, event=event, claim=1, lease_until=now + LEASE)
     old = endpoint.old_secret if endpoint.old_secret_until and endpoint.old_secret_until > now else ""
-    claimed = Claimed(delivery.pk, 1, 0, endpoint.pk, endpoint.url, endpoint.secret, old, event.message_id, bytes(event.body))
-    return settle([attempt(claimed)], retry=False)[0]
+    claimed = Claimed(delivery.pk, 1, 0, endpoint.pk, endpoint.url, endpoint.secret, old, event.message_id, event.body)
+    attempts = settle([attempt(claimed)], retry=False)
+    if not attempts:
+        raise Endpoint.DoesNotExist
+    return attempts[0]

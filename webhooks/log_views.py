@@ -1,10 +1,13 @@
 """Pages of one webhook: how it does, its log, one delivery with all its tries, the test, and sending again."""
 
 import uuid
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -14,8 +17,21 @@ from pages.http import render_part
 from webhooks import delivery as deliverer
 from webhooks import endpoints, health, log
 from webhooks.forms import LogFilter, ReplayForm
-from webhooks.models import Delivery, signing_until
+from webhooks.models import Delivery, Endpoint, signing_until
 from webhooks.views import find
+
+
+def gone_meanwhile(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Answers 404 when somebody deletes the webhook while the view works with it."""
+
+    @wraps(view)
+    def answer(*args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return view(*args, **kwargs)
+        except Endpoint.DoesNotExist:
+            raise Http404("Somebody deleted this webhook.") from None
+
+    return answer
 
 
 @require_safe
@@ -38,6 +54,7 @@ def show(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 
 
 @require_POST
+@gone_meanwhile
 def test(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """Post a test event here and now; the answer says what the receiver answered."""
     endpoint = find(public_id)
@@ -48,6 +65,7 @@ def test(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@gone_meanwhile
 def replay(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """Ask since when, say how much that is, and send it after a yes (POST)."""
     endpoint = find(public_id)

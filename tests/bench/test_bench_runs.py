@@ -1,6 +1,7 @@
 """The measurements still run, so that they are there when somebody needs them."""
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench import raw_copy
+from bench import raw_copy, search
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -48,6 +49,30 @@ def test_memory_is_measured() -> None:
     # So few rows hardly show; what is asked is that a whole worker was measured, before and meanwhile.
     assert result["idle_mib"] > 60
     assert result["peak_mib"] == pytest.approx(result["idle_mib"], abs=64)
+
+
+@pytest.mark.slow
+def test_searches_are_measured() -> None:
+    report = measured("bench.search", "--rows", "1000", "--rounds", "1", "--every", "29")
+    assert report["rows"] == 1_000
+    assert {name: kind["goal"] for name, kind in report["kinds"].items()} == search.GOALS
+    # Four values of `active`; 66 terms in six orders on two pages each.
+    assert report["all"]["requests"] == 4 * math.ceil(66 * 6 * 2 / 29)
+    for figures in (report["all"], *report["kinds"].values(), *report["groups"].values(), *report["filters"].values()):
+        assert 0 < figures["p50"] <= figures["p95"] <= figures["max"]
+
+
+def test_every_term_is_searched_in_every_order_on_two_pages() -> None:
+    asked = search.searches("no", dict.fromkeys(search.ORDERS, "cursor"))
+    terms = {(one.query.get("q"), one.query.get("words")) for one in asked}
+    assert len(asked) == len(terms) * 6 * 2
+    assert {one.query["sort"] for one in asked} == {"sku", "-sku", "name", "-name", "changed", "-changed"}
+    assert sum("page" in one.query for one in asked) == len(asked) / 2
+
+
+@pytest.mark.parametrize(("share", "expected"), [(50, 2.0), (95, 4.0), (25, 1.0), (26, 2.0), (100, 4.0)])
+def test_percentile_is_the_nearest_rank(share: int, expected: float) -> None:
+    assert search.percentile([4.0, 2.0, 3.0, 1.0], share) == expected
 
 
 def test_clean_file_holds_the_last_line_of_each_key(tmp_path: Path) -> None:

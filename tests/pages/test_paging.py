@@ -1,10 +1,13 @@
 """Paging by keyset: every row once, in order, both ways, whatever the cursor."""
 
 import math
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
 from django.db import connection
+from django.db.models import QuerySet
+from django.db.models.functions import Upper
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
@@ -69,6 +72,56 @@ def test_cursor_of_another_list_gives_the_first_page() -> None:
     make(["a", "b", "c", "d"])
     by_id = paging.page(Product.objects.all(), "", ("id",), 2).next
     assert [row.sku for row in paging.page(Product.objects.all(), by_id, ("sku_key",), 2).rows] == ["a", "b"]
+
+
+@pytest.mark.django_db
+def test_cursor_of_the_other_direction_gives_the_first_page() -> None:
+    make(["a", "b", "c", "d"])
+    rising = paging.page(Product.objects.all(), "", ("sku_key",), 2).next
+    falling = paging.page(Product.objects.all(), rising, ("sku_key",), 1, descending=True)
+    assert [row.sku for row in falling.rows] == ["d"]
+
+
+@pytest.mark.django_db
+def test_falling_order_leads_forth_and_back() -> None:
+    make(["a", "b", "c", "d", "e"])
+
+    def at(cursor: str) -> paging.Page[Product]:
+        return paging.page(Product.objects.all(), cursor, ("sku_key",), 2, descending=True)
+
+    second = at(at("").next)
+    assert [row.sku for row in second.rows] == ["c", "b"]
+    assert [row.sku for row in at(second.next).rows] == ["a"]
+    assert [row.sku for row in at(second.previous).rows] == ["e", "d"]
+
+
+@pytest.mark.django_db
+def test_annotations_order_a_list_and_hold_its_place() -> None:
+    Product.objects.bulk_create(Product(sku=sku, name=name) for sku, name in [("1", "b"), ("2", "A"), ("3", "B"), ("4", "a")])
+    rows, by = Product.objects.annotate(upper_name=Upper("name")), ("upper_name", "id")
+    first = paging.page(rows, "", by, 3)
+    assert [row.sku for row in first.rows] == ["2", "4", "1"]
+    assert [row.sku for row in paging.page(rows, first.next, by, 3).rows] == ["3"]
+    assert paging.page(rows, paging.cursor_at(rows, first.rows[0], by), by, 3).rows[0].sku == "4"
+
+
+@pytest.mark.django_db
+def test_place_among_equal_values_is_found_in_the_index() -> None:
+    make([f"s-{number:03}" for number in range(200)])
+    Product.objects.update(updated_at=datetime(2026, 1, 1, tzinfo=UTC))
+    by = ("updated_at", "id")
+    cursor = paging.page(Product.objects.all(), "", by, 100).next
+    plans: list[str] = []
+
+    def explained(rows: QuerySet[Product], number: int) -> list[Product]:
+        plans.append(rows[:number].explain())
+        return paging.first(rows, number)
+
+    with connection.cursor() as settings_of_planner:
+        settings_of_planner.execute("SET LOCAL enable_seqscan = off")
+        settings_of_planner.execute("SET LOCAL enable_sort = off")
+    paging.page(Product.objects.all(), cursor, by, 2, fetch=explained)
+    assert "Index Cond: (ROW(updated_at, id) > ROW(" in plans[0]
 
 
 @pytest.mark.django_db

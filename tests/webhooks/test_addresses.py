@@ -76,7 +76,7 @@ HOSTILE = [
     ("http://[::]/", "an address of no machine"),
     ("http://[::1]/", "a loopback address"),
     ("http://[0:0:0:0:0:0:0:1]/", "Write [0:0:0:0:0:0:0:1] as [::1]"),
-    ("http://[::ffff:127.0.0.1]/", "Write [::ffff:127.0.0.1] as"),
+    ("http://[::ffff:127.0.0.1]/", "an IPv4 address written as IPv6"),
     ("http://[::ffff:7f00:1]/", "an IPv4 address written as IPv6"),
     ("http://[::ffff:808:808]/", "an IPv4 address written as IPv6"),
     ("http://[::127.0.0.1]/", "Write [::127.0.0.1] as"),

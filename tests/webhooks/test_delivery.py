@@ -68,7 +68,10 @@ def test_retry_carries_the_same_id_and_body_and_verifies(endpoint, receiver) -> 
     assert first.headers["webhook-id"] == second.headers["webhook-id"] == event.message_id
     assert first.body == second.body
     assert first.verified is second.verified is True
-    assert list(Attempt.objects.order_by("pk").values_list("number", "status", "response_body")) == [(1, 500, "sorry"), (2, 200, "")]
+    assert list(Attempt.objects.order_by("pk").values_list("number", "status", "response_body")) == [
+        (1, 500, "sorry"),
+        (2, 200, ""),
+    ]
     assert Delivery.objects.get().state == "delivered"
 
 

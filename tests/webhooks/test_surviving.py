@@ -114,7 +114,9 @@ def test_worker_killed_while_posting_loses_nothing_and_receivers_tell_copies_by_
     assert all(got.verified for got in receiver.requests)
 
 
-def test_nothing_is_sent_before_the_commit_and_nothing_of_what_is_rolled_back(endpoint, receiver: Receiver, tmp_path: Path) -> None:
+def test_nothing_is_sent_before_the_commit_and_nothing_of_what_is_rolled_back(
+    endpoint, receiver: Receiver, tmp_path: Path
+) -> None:
     endpoint("/")
     with Workers(tmp_path, options=OPTIONS) as worker:
         happen()
