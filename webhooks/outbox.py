@@ -40,11 +40,18 @@ def record(event_type: str, data: Mapping[str, Any], short: Mapping[str, Any]) -
     if len(body) > MOST_BYTES:
         body = encode(event_type, now.isoformat(), short)
     event = Event.objects.create(type=event_type, body=body, at=now)
-    with connection.cursor() as cursor:
-        cursor.execute(_DELIVERIES, {"event": event.pk, "type": event_type, "now": now})
-        if cursor.rowcount:
-            transaction.on_commit(hints.give)
+    if _make_deliveries(event):
+        transaction.on_commit(hints.give)
     return event
+
+
+def _make_deliveries(event: Event) -> int:
+    if connection.vendor != "postgresql":
+        # Claims are PostgreSQL's own; elsewhere an event is only kept, and edits and imports work all the same.
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(_DELIVERIES, {"event": event.pk, "type": event.type, "now": event.at})
+        return int(cursor.rowcount)
 
 
 def encode(event_type: str, timestamp: str, data: Mapping[str, Any]) -> bytes:
