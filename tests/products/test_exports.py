@@ -150,6 +150,7 @@ def memory(web: Web) -> float:
     return psutil.Process(web.process.pid).memory_full_info().uss / 1e6
 
 
+@pytest.mark.slow
 def test_slow_reader_of_100_000_products_costs_neither_memory_nor_a_connection(web: Web, anna: User) -> None:
     make(100_000)
     cookie = cookie_of(anna)
@@ -175,7 +176,7 @@ def test_slow_reader_of_100_000_products_costs_neither_memory_nor_a_connection(w
 
 
 def test_reader_who_leaves_early_ends_the_export(web: Web, anna: User) -> None:
-    make(100_000)
+    make(30_000)
     cookie = cookie_of(anna)
     assert web.process is not None
     process = psutil.Process(web.process.pid)
