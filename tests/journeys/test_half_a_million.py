@@ -49,7 +49,7 @@ def test_upload_watch_and_find(signed_in_page: Page, half_a_million: Path):
     # Other tests have left products of theirs on this site.
     expect(page.get_by_text(re.compile(r"^\s*About 4\d\d,\d00 products\s*$"))).to_be_visible()
     sku = page.locator("#products tbody tr").nth(7).locator("td, th").first.inner_text().split("\n")[0]
-    page.get_by_role("searchbox").fill(sku.upper())
+    page.get_by_role("searchbox", name="SKU").fill(sku.upper())
     expect(page).to_have_url(re.compile("q="))
     expect(page.locator("#products tbody tr").first).to_contain_text(sku)
 

@@ -87,12 +87,12 @@ class WhatTheIndexLeavesOut(TestCase):
 @pytest.mark.parametrize(
     ("text", "letters"),
     [
-        ("Ab-1 c", "abx1xc"),
+        ("Ab-1 c.", "abx1xcx"),
         ("é", "x303x211"),
         ("É", "x303x211"),
         ("商", "x345x225x206"),
-        ("\\", "x303x226"),
-        ("~", "x303x236"),
+        ("\\", "x303x225"),
+        ("~", "x303x235"),
         ("a\tb", "axb"),
     ],
 )
@@ -296,8 +296,8 @@ def test_nothing_is_found_in_a_big_table_without_looking_for_a_page() -> None:
     with CaptureQueriesContext(connection) as queries:
         found = find({"q": "qj"}, "")
     assert (found.page.rows, found.page.next, found.total.number, found.total.kind) == ([], "", 0, "exact")
-    # Size of the table, sample, count.
-    assert len(queries) == 3
+    # Size of the table; sample and count, in a transaction (here a savepoint) with memory of its own.
+    assert len(queries) == 6
 
 
 def test_estimate_of_a_big_table_is_what_the_sample_says(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,12 +311,12 @@ def test_estimate_of_a_big_table_is_what_the_sample_says(monkeypatch: pytest.Mon
 
 
 def test_sample_takes_its_share_of_the_rows() -> None:
-    make(*({"sku": f"x-{number}", "description": "x" * 3_000} for number in range(1_000)))
-    # 4,000 of a million is one row in 250; pages hold two rows each.
+    make(*({"sku": f"x-{number}", "description": "x " * 600} for number in range(1_000)))
+    # 4,000 of a million is one row in 250; pages hold four rows each.
     assert 0 <= search._sampled(Product.objects.all(), 1_000_000) <= 30
     assert search._sampled(Product.objects.all(), 1_000) == 1_000
     half = search._sampled(Product.objects.all(), 8_000)
-    assert 400 <= half <= 600
+    assert 350 <= half <= 650
     assert search._sampled(Product.objects.all(), 8_000) == half
 
 
@@ -334,6 +334,6 @@ def test_number_of_queries_is_the_same_for_1_and_25_rows(query: dict[str, str], 
     with CaptureQueriesContext(connection) as many:
         answer = client.get("/products/", query)
     assert len(answer.context["page"].rows) == 25
-    # Session and person, and webhooks that gave up, for the menu; size of the table; a sample where the table is big; count,
-    # unless the size says it all; page.
-    assert len(one) == len(many) == (7 if query and big else 5 if big else 6)
+    # Session, person and what the navigation asks; size of the table; count, unless the size says it all; page. In a big
+    # table also a sample, in a transaction (here a savepoint) with memory of its own.
+    assert len(one) == len(many) == (10 if query and big else 5 if big else 6)

@@ -7,7 +7,6 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from webhooks.signing import check_secret, new_secret, sign
 
-NOW = datetime.now(UTC)
 BODIES = [
     b'{"sku": "A-1"}',
     '{"name": "Gr\u00fc\u00dfe \u2603 \U0001f600"}'.encode(),
@@ -17,10 +16,15 @@ BODIES = [
 ]
 
 
+def now() -> datetime:
+    # Not once for all: who verifies refuses what is older than five minutes, and a whole run of tests takes longer.
+    return datetime.now(UTC)
+
+
 @pytest.mark.parametrize("body", BODIES)
 def test_signature_is_verified_by_the_reference(body: bytes) -> None:
     secret = new_secret()
-    headers = sign([secret], "msg_1", NOW, body)
+    headers = sign([secret], "msg_1", now(), body)
     Webhook(secret).verify(body, headers)
     assert list(headers) == ["webhook-id", "webhook-timestamp", "webhook-signature"]
 
@@ -36,22 +40,23 @@ def test_signature_equals_the_published_example() -> None:
     }
 
 
-@pytest.mark.parametrize(("change", "value"), [("webhook-id", "msg_2"), ("webhook-timestamp", str(int(time.time()) - 1))])
-def test_changed_header_is_not_verified(change: str, value: str) -> None:
+@pytest.mark.parametrize(("change", "value"), [("webhook-id", "msg_2"), ("webhook-timestamp", None)])
+def test_changed_header_is_not_verified(change: str, value: str | None) -> None:
     secret = new_secret()
+    value = value or str(int(time.time()) - 1)
     with pytest.raises(WebhookVerificationError):
-        Webhook(secret).verify(b"{}", sign([secret], "msg_1", NOW, b"{}") | {change: value})
+        Webhook(secret).verify(b"{}", sign([secret], "msg_1", now(), b"{}") | {change: value})
 
 
 def test_changed_body_is_not_verified() -> None:
     secret = new_secret()
     with pytest.raises(WebhookVerificationError):
-        Webhook(secret).verify(b"{ }", sign([secret], "msg_1", NOW, b"{}"))
+        Webhook(secret).verify(b"{ }", sign([secret], "msg_1", now(), b"{}"))
 
 
 def test_old_and_new_secret_sign_side_by_side() -> None:
     new, old = new_secret(), new_secret()
-    headers = sign([new, old], "msg_1", NOW, b"{}")
+    headers = sign([new, old], "msg_1", now(), b"{}")
     for secret in (new, old):
         Webhook(secret).verify(b"{}", headers)
     with pytest.raises(WebhookVerificationError):
@@ -60,8 +65,9 @@ def test_old_and_new_secret_sign_side_by_side() -> None:
 
 
 def test_moment_of_another_time_zone_is_the_same_moment() -> None:
-    secret, there = new_secret(), NOW.astimezone(timezone(timedelta(hours=5, minutes=30)))
-    assert sign([secret], "msg_1", there, b"{}") == sign([secret], "msg_1", int(NOW.timestamp()), b"{}")
+    secret, here = new_secret(), now()
+    there = here.astimezone(timezone(timedelta(hours=5, minutes=30)))
+    assert sign([secret], "msg_1", there, b"{}") == sign([secret], "msg_1", int(here.timestamp()), b"{}")
 
 
 def test_new_secrets_are_in_order_and_differ() -> None:
