@@ -1,6 +1,7 @@
 """The real `manage.py up`; one data directory serves all tests of the file, because starts are slow."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
