@@ -4,17 +4,17 @@ from django.db import migrations, models
 # What a search finds a piece of a SKU or name by, two letters and one letter included (docs/decisions/0011). Both sides of
 # the comparison are made here, by the same functions, so what the database's locale does to letters cannot part them.
 #
-# product_letters spells a text in a-z and 0-9: blanks, hyphens and dots become x, other marks and alphabets the digits of their
+# product_letters spells a text in a-z and 0-9: blanks and hyphens become x, dots j, other marks and alphabets the digits of their
 # bytes in UTF-8; a mark passes as a letter of Latin-1 to get there. The bodies are parsed once (RETURN), so that they work
 # with any search_path, as in a restored dump.
 FUNCTIONS = r"""
 CREATE FUNCTION product_letters(text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE
         -- Most texts take the short way, which costs a third.
-        WHEN upper($1) COLLATE "C" ~ '^[A-Z0-9 .-]*$' THEN translate(lower(upper($1) COLLATE "C"), ' .-', 'xxx')
+        WHEN upper($1) COLLATE "C" ~ '^[A-Z0-9 .-]*$' THEN translate(lower(upper($1) COLLATE "C"), ' .-', 'xjx')
         ELSE regexp_replace(
             lower(encode(decode(translate(
-                upper($1), '!"#$%&''()*+,/:;<=>?@[\]^_`{|}~', 'ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖ×ØÙÚÛÜÝ'
+                upper($1), '.!"#$%&''()*+,/:;<=>?@[\]^_`{|}~', 'JÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖ×ØÙÚÛÜÝ'
             ), 'escape'), 'escape') COLLATE "C"), '[^a-z0-9]', 'x', 'g')
     END;
 

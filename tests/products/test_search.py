@@ -87,7 +87,8 @@ class WhatTheIndexLeavesOut(TestCase):
 @pytest.mark.parametrize(
     ("text", "letters"),
     [
-        ("Ab-1 c.", "abx1xcx"),
+        ("Ab-1 c.", "abx1xcj"),
+        ("é.-", "x303x211jx"),
         ("é", "x303x211"),
         ("É", "x303x211"),
         ("商", "x345x225x206"),
