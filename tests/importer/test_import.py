@@ -83,7 +83,7 @@ def test_a_large_first_import_leaves_every_search_index_valid(load, monkeypatch)
     indexes = """SELECT c.relname, pg_get_indexdef(c.oid), i.indisvalid FROM pg_index i
         JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = 'products_product'::regclass ORDER BY 1"""
     before = query(indexes)
-    assert len(before) == 5 and all(valid for _, _, valid in before)
+    assert len(before) == 7 and all(valid for _, _, valid in before)
     seen = []
     apply = runner.Runner._apply
 
