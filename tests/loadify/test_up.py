@@ -52,7 +52,8 @@ def up_again(site: Site, **settings: str) -> "subprocess.CompletedProcess[str]":
 def test_other_commands_reach_the_same_database_and_broker(running: Site) -> None:
     show = (
         "from accounts.models import User; from django.conf import settings; from loadify import celery_app;"
-        "print(*User.objects.values_list('email', flat=True), sorted(map(list, celery_app.control.ping(timeout=3))), settings.DEBUG)"
+        "answers = celery_app.control.ping(timeout=3);"
+        "print(*User.objects.values_list('email', flat=True), sorted(map(list, answers)), settings.DEBUG)"
     )
     answer = running.manage("shell", "--no-imports", "-c", show).stdout
     assert re.fullmatch(rf"{running.email} \[\['celery@[^']+'\], \['webhooks@[^']+'\]\] False\n", answer)
