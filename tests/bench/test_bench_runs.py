@@ -75,6 +75,14 @@ def test_percentile_is_the_nearest_rank(share: int, expected: float) -> None:
     assert search.percentile([4.0, 2.0, 3.0, 1.0], share) == expected
 
 
+@pytest.mark.slow
+def test_webhooks_are_measured() -> None:
+    report = measured("bench.webhooks", "--endpoints", "6", "--events", "10", "--seconds", "2")
+    assert report["capacity"] > 0
+    assert report["arrived"] == report["expected"] == 3 * report["edits"] > 0
+    assert report["duplicates"] == 0
+
+
 def test_clean_file_holds_the_last_line_of_each_key(tmp_path: Path) -> None:
     raw, clean = tmp_path / "raw.csv", tmp_path / "clean.csv"
     raw.write_text('name,sku,description\nOld,a-b,old\nOther, c ,"x, ""y""\nz"\n New ,A-B,new\n', encoding="utf-8")
