@@ -1,9 +1,12 @@
-"""A signed-in person at the pages of the catalogue."""
+"""A signed-in person at the pages of the catalogue, and whole imports as the importer's own tests make them."""
 
 import pytest
 from django.test import Client
 
 from accounts.models import User
+from tests.importer.conftest import load, submit
+
+__all__ = ["load", "submit"]
 
 
 @pytest.fixture

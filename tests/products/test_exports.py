@@ -16,7 +16,7 @@ from django.test import AsyncClient, Client
 from accounts.models import User
 from products import exports
 from products.models import Product
-from tests.importer.conftest import Load, load, submit  # noqa: F401
+from tests.importer.conftest import Load
 from tests.importer.live_web import Web, cookie_of
 
 #: About 0.5 kB a row.
@@ -97,7 +97,7 @@ def test_export_of_the_real_site_is_the_same(anna: User, monkeypatch: pytest.Mon
 
 
 @pytest.mark.django_db(transaction=True)
-def test_export_can_be_imported_again_and_changes_nothing(load: Load) -> None:  # noqa: F811
+def test_export_can_be_imported_again_and_changes_nothing(load: Load) -> None:
     load('sku,name,description,active\nA/1,One,"two\r\nlines",yes\nb\'2,"say ""hi""",,no\n😀,é, x ,yes\n')
     run = load(b"".join(exports.csv(Product.objects.all())))
     assert (run.state, run.lines, run.unchanged) == ("done", 3, 3)

@@ -9,7 +9,7 @@ from importer.models import Change, Import
 from importer.states import State
 from products import edits
 from products.models import Product
-from tests.importer.conftest import Load, load, submit  # noqa: F401
+from tests.importer.conftest import Load
 
 VALUES = {"sku": "Mug-1", "name": "Mug", "description": "Round & red", "active": True}
 HEAD = "sku,name,description\n"
@@ -32,7 +32,7 @@ def test_product_that_nobody_knows_the_past_of_is_shown(editor: Client) -> None:
 def test_timeline_names_people_imports_and_lines_and_files_to_those_who_may_know(
     editor: Client,
     anna: User,
-    load: Load,  # noqa: F811
+    load: Load,
 ) -> None:
     run = load(HEAD + "a,One,first\n", name="secret.csv")
     Import.objects.filter(pk=run.pk).update(owner=User.objects.create_user("bob@example.com", name="Bob"))
@@ -189,8 +189,8 @@ def test_deleting_all_with_the_word_deletes_all_and_is_remembered(editor: Client
 @pytest.mark.django_db(transaction=True)
 def test_deleting_all_while_an_import_has_the_dataset_is_refused_with_a_link(
     editor: Client,
-    load: Load,  # noqa: F811
-    submit: Load,  # noqa: F811
+    load: Load,
+    submit: Load,
 ) -> None:
     load(HEAD + "a,One,first\n")
     run = submit(HEAD + "b,Two,x\n")
