@@ -5,10 +5,17 @@ from django.db import transaction
 from accounts.models import User
 from importer import datasets, runner
 from importer.models import Import, StoredFile
+from importer.options import Options
 from importer.values import BadFile, quote
 
 
-def submit(file: StoredFile, dataset: str, owner: User | None) -> Import:
+def submit(
+    file: StoredFile,
+    dataset: str,
+    owner: User | None,
+    mode: Import.Mode = Import.Mode.APPLY,
+    options: Options | None = None,
+) -> Import:
     """Queue a stored file for import into `dataset` and tell the workers after the commit.
 
     Raises BadFile when the file is empty or has not arrived in full, KeyError when there is no such dataset.
@@ -21,6 +28,8 @@ def submit(file: StoredFile, dataset: str, owner: User | None) -> Import:
             f"Only {file.received:,} of {file.size:,} bytes of {quote(file.name)} have arrived; finish the upload first."
         )
     with transaction.atomic():
-        run = Import.objects.create(file=file, dataset=dataset, owner=owner)
+        run = Import.objects.create(
+            file=file, dataset=dataset, owner=owner, mode=mode, options=(options or Options()).as_json()
+        )
         transaction.on_commit(lambda: runner.hint(run.pk))
     return run

@@ -17,12 +17,16 @@ class Column:
     """One column of a dataset: the model field it fills, what else partners call it, and how its cells are cleaned.
 
     A column that is not `required` may be missing from a file; its field then stays as it is, and new rows get its default.
+    `blank` says what an empty cell does to the old value: "clear" it or "keep" it, or "never" where it may not be empty;
+    a person may choose between the first two when `blank_choice` is true.
     """
 
     name: str
     clean: Cleaner
     aliases: tuple[str, ...] = ()
     required: bool = True
+    blank: str = "clear"
+    blank_choice: bool = True
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class Dataset:
     model: type[models.Model]
     key: Key
     columns: tuple[Column, ...]
+    #: The yes-or-no field that rows missing from a file may be switched off by.
+    switch: str = ""
     #: Makes the records of a sample file, heading first.
     sample: Callable[[int, Random], Iterator[list[str]]] | None = None
 

@@ -39,8 +39,17 @@ class Import(models.Model):
     """One run of one file into one dataset. Its row is the truth; every message about it is only a hint."""
 
     class Mode(models.TextChoices):
-        APPLY = "apply", "Apply at once"
+        #: Waits for a person when existing rows would change, or when there is a warning.
+        AUTO = "auto", "Show me first when it changes what is there"
         REVIEW = "review", "Show me first"
+        #: Waits for a person only when there is a warning.
+        APPLY = "apply", "Apply at once"
+
+    class News(models.TextChoices):
+        NONE = "", "Nothing"
+        ENDED = "ended", "It ended"
+        REVIEW = "review", "It waits for a person"
+        PAUSED = "paused", "It was paused"
 
     class Wanted(models.TextChoices):
         RUN = "", "Run"
@@ -54,6 +63,7 @@ class Import(models.Model):
     dataset = models.CharField(max_length=40)
     layout = models.CharField(max_length=40, blank=True)
     mode = models.CharField(max_length=10, choices=Mode, default=Mode.APPLY)
+    #: What a person chose at the start; importer/options.py gives it types.
     options = models.JSONField(default=dict, blank=True)
 
     state = models.CharField(max_length=12, choices=State, default=State.QUEUED)
@@ -64,6 +74,20 @@ class Import(models.Model):
     #: Raised by every committed step, so that watchers can ask "is there news?".
     version = models.BigIntegerField(default=0)
     error = models.TextField(blank=True)
+    #: What COMPARE found for a person to look at: counts, per column, warnings; and what they approved (importer/review.py).
+    review = models.JSONField(default=dict, blank=True)
+    paused_at = models.DateTimeField(null=True)
+    #: A cancelled import takes back what it wrote.
+    roll_back = models.BooleanField(default=False)
+    #: What an undo has done so far: {"restored": rows, "removed": rows, "kept": rows}
+    undo = models.JSONField(default=dict, blank=True)
+    #: Who pressed the last button: pause, resume, cancel, approve, undo, retry.
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    #: What its owner is to be told by e-mail and on the page, since when, and whether that has happened.
+    news = models.CharField(max_length=10, choices=News, default=News.NONE, blank=True)
+    news_at = models.DateTimeField(null=True)
+    mailed_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField(null=True)
 
     lines = models.BigIntegerField(default=0)
     created = models.BigIntegerField(default=0)
@@ -72,6 +96,8 @@ class Import(models.Model):
     superseded = models.BigIntegerField(default=0)
     held = models.BigIntegerField(default=0)
     rejected = models.BigIntegerField(default=0)
+    #: Rows switched off because the file does not have them; no lines of the file, so in no bucket.
+    deactivated = models.BigIntegerField(default=0)
 
     #: How far the phase at work is: bytes while staging, keys while applying, indexes while indexing.
     step_done = models.BigIntegerField(default=0)
@@ -102,6 +128,25 @@ class Import(models.Model):
     def counted(self) -> int:
         """Lines that are in a bucket already; equals `lines` when the import is done."""
         return self.created + self.updated + self.unchanged + self.superseded + self.held + self.rejected
+
+
+class Mapping(models.Model):
+    """How files with these headings were read into a dataset the last time."""
+
+    dataset = models.CharField(max_length=40)
+    #: sha256 of the folded headings, sorted: the same set in another order finds the same mapping.
+    headings_hash = models.CharField(max_length=64)
+    #: {column: heading}, the heading as it stood in the file
+    columns = models.JSONField(default=dict)
+    #: {column: "keep" or "clear"}
+    blank = models.JSONField(default=dict)
+    used_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["dataset", "headings_hash"], name="mapping_headings_unique")]
+
+    def __str__(self) -> str:
+        return f"mapping of {len(self.columns)} columns of {self.dataset}"
 
 
 class Heartbeat(models.Model):

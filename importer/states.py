@@ -44,7 +44,7 @@ MOVES: dict[State, frozenset[State]] = {
     State.FAILED: frozenset({State.QUEUED}),
     State.CANCELLED: frozenset({State.QUEUED}),
     State.UNDOING: _LEAVE_WORK | {State.INDEXING, State.UNDONE},
-    State.UNDONE: frozenset(),
+    State.UNDONE: frozenset({State.QUEUED}),
 }
 
 

@@ -16,11 +16,16 @@ PRODUCTS = register(
                 "sku",
                 Text("SKU", Product.SKU_LENGTH, required=True, trim=True),
                 aliases=("product sku", "article number"),
+                blank="never",
+                blank_choice=False,
             ),
             Column("name", Text("name", Product.NAME_LENGTH, trim=True), aliases=("product name", "title")),
             Column("description", Text("description", Product.DESCRIPTION_LENGTH), aliases=("product description",)),
-            Column("active", Flag("active"), aliases=("is active", "enabled"), required=False),
+            Column(
+                "active", Flag("active"), aliases=("is active", "enabled"), required=False, blank="keep", blank_choice=False
+            ),
         ),
+        switch="active",
         sample=sample,
     )
 )
