@@ -123,6 +123,9 @@ class Attempt:
     def _samples(self, fields: dict[str, Any]) -> list[list[float]]:
         """Seconds since the start and rows handled (read, then written), with one more point."""
         assert self.run.started_at is not None
+        if self.run.state == State.UNDOING:
+            # The picture tells of the import, which may be days ago.
+            return list(self.run.samples)
         since = round((timezone.now() - self.run.started_at).total_seconds(), 2)
         handled = fields.get("lines", self.run.lines)
         handled += sum(lane[0] for lane in fields["checkpoint"].get("lanes", {}).values())

@@ -1,12 +1,31 @@
-"""The verbs of the importer that a page, a command or the API may call."""
+"""The verbs of the importer that a page, a command or the API may call.
 
-from django.db import transaction
+Those that steer an import lock its row for a moment, look at its state, and write what follows: pressing twice is harmless,
+and of two people who press different buttons at once the second is told what the first has done. They raise Refused with a
+sentence when the state does not allow what is asked.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F
 
 from accounts.models import User
-from importer import datasets, runner
-from importer.models import Import, StoredFile
+from importer import datasets, runner, stopping
+from importer import undo as undoing
+from importer.loaders import work_tables
+from importer.models import Import, Reject, StoredFile
 from importer.options import Options
-from importer.values import BadFile, quote
+from importer.states import CLAIMABLE, FINAL, WORKING, State
+from importer.values import BadFile, ImportProblem, quote
+
+Wanted = Import.Wanted
+
+
+class Refused(ImportProblem):
+    """The state of the import does not allow this; the text says why, and what can be done instead."""
 
 
 def submit(
@@ -33,3 +52,141 @@ def submit(
         )
         transaction.on_commit(lambda: runner.hint(run.pk))
     return run
+
+
+def pause(run: Import, person: User | None) -> None:
+    """Stop at the next step and free the worker; `resume` goes on from there. Cancelled after LOADIFY_PAUSE_LIMIT seconds."""
+    with _decision(run, person) as found:
+        if found.state in FINAL:
+            raise Refused(f"There is nothing to pause: the import is {_words(found)}.")
+        if found.state == State.REVIEW:
+            raise Refused("The import waits for your review anyway; nothing of it is being written.")
+        if found.wanted == Wanted.CANCEL:
+            raise Refused("The import is being cancelled.")
+        if found.state in CLAIMABLE:
+            stopping.pause(found)
+        elif found.state in WORKING:
+            _ask(found, Wanted.PAUSE)
+
+
+def resume(run: Import, person: User | None) -> None:
+    """Go on from where it was paused."""
+    with _decision(run, person) as found:
+        if found.state in FINAL:
+            raise Refused(f"There is nothing to resume: the import is {_words(found)}.")
+        if found.state == State.PAUSED:
+            stopping.save(found, State.QUEUED)
+        elif found.wanted == Wanted.PAUSE:
+            _ask(found, Wanted.RUN)
+
+
+def cancel(run: Import, person: User | None, roll_back: bool) -> None:
+    """End the import; what it wrote stays, or goes with `roll_back`. Cancelling an undo leaves the rest as it is."""
+    with _decision(run, person) as found:
+        if found.state in FINAL:
+            if found.state == State.CANCELLED and not roll_back:
+                return
+            raise Refused(f"The import is {_words(found)} already; what it wrote can be undone.")
+        if found.wanted == Wanted.CANCEL:
+            if found.roll_back == roll_back:
+                return
+            fate = "is rolled back" if found.roll_back else "stays"
+            raise Refused(f"Somebody has cancelled the import a moment ago; what it wrote {fate}.")
+        found.roll_back = roll_back
+        Import.objects.filter(pk=found.pk).update(roll_back=roll_back)
+        if found.state in WORKING:
+            _ask(found, Wanted.CANCEL)
+        else:
+            stopping.cancel(found)
+
+
+def undo(run: Import, person: User | None) -> None:
+    """Take back what an import that has ended wrote, as far as nobody changed it since."""
+    with _decision(run, person) as found:
+        if _is_undoing(found):
+            return
+        if found.state not in FINAL:
+            raise Refused("The import has not ended; cancel it, and it can be rolled back.")
+        if connection.vendor != "postgresql":
+            raise Refused("Undo needs PostgreSQL; this site runs on another database.")
+        if not undoing.possible(found.pk):
+            raise Refused(
+                "There is nothing to undo: the import wrote nothing that is still there, "
+                "or what was there before is not kept any more."
+            )
+        stopping.queue_undo(found)
+
+
+def retry(run: Import, person: User | None) -> None:
+    """Let a failed import go on from its checkpoint, or from the start when nothing of it is left and nothing was written."""
+    with _decision(run, person) as found:
+        if found.state not in FINAL:
+            return
+        if found.state != State.FAILED:
+            raise Refused(f"Only an import that failed can be tried again; this one is {_words(found)}.")
+        fields: dict[str, Any] = {"error": "", "finished_at": None, "news": Import.News.NONE}
+        if stopping.phase(found) == State.UNDOING or work_tables.exist(found.pk):
+            fields["checkpoint"] = found.checkpoint | {"attempt": found.attempt}
+        elif not stopping.wrote(found):
+            Reject.objects.filter(run=found).delete()
+            fields |= {"checkpoint": {"attempt": found.attempt}, "samples": [], "seconds": {}}
+            fields |= dict.fromkeys(("lines", "unchanged", "superseded", "held", "rejected", "step_done", "step_total"), 0)
+        else:
+            raise Refused("What was left to write is not kept any more; import the file again.")
+        stopping.save(found, State.QUEUED, **fields)
+
+
+def approve(run: Import, person: User | None) -> None:
+    """Let an import land that was looked at. It is compared once more, because people may have edited meanwhile."""
+    with _decision(run, person) as found:
+        if found.state != State.REVIEW:
+            if found.review.get("approved"):
+                return
+            raise Refused(f"The import does not wait for a review; it is {_words(found)}.")
+        review = found.review | {"approved": found.review.get("counts", {}), "drift": ""}
+        stopping.save(found, State.QUEUED, review=review, checkpoint=_compare_again(found))
+
+
+def choose(run: Import, person: User | None, left_out: tuple[str, ...], deactivate_missing: bool) -> None:
+    """Leave columns out, switch missing rows off or not: the import is compared anew and comes back to the review."""
+    with _decision(run, person) as found:
+        if found.state != State.REVIEW:
+            raise Refused(f"The import does not wait for a review; it is {_words(found)}.")
+        chosen = {"left_out": list(left_out), "deactivate_missing": deactivate_missing}
+        options = Options.of(found.options | chosen).as_json()
+        fields = {"options": options, "review": {"chosen": True}, "checkpoint": _compare_again(found)}
+        stopping.save(found, State.QUEUED, **fields)
+
+
+@contextmanager
+def _decision(run: Import, person: User | None) -> Iterator[Import]:
+    """The import as it is now, locked; when something was decided, `person` is noted, and the workers are told."""
+    with transaction.atomic():
+        found = stopping.locked(run.pk)
+        before = found.state, found.wanted
+        yield found
+        if (found.state, found.wanted) != before:
+            Import.objects.filter(pk=found.pk).update(decided_by=person)
+        if found.state == State.QUEUED and before[0] != State.QUEUED:
+            transaction.on_commit(lambda: runner.hint(found.pk))
+        elif found.state not in WORKING and before[0] not in FINAL:
+            transaction.on_commit(lambda: runner.hint_next(found.dataset))
+    run.refresh_from_db()
+
+
+def _ask(run: Import, wanted: Import.Wanted) -> None:
+    """Tell the worker that has the import; its heart looks every second."""
+    run.wanted = wanted
+    Import.objects.filter(pk=run.pk).update(wanted=wanted, version=F("version") + 1)
+
+
+def _compare_again(run: Import) -> dict[str, Any]:
+    return {**run.checkpoint, "phase": State.COMPARING, "attempt": run.attempt}
+
+
+def _is_undoing(run: Import) -> bool:
+    return run.state not in FINAL and run.checkpoint.get("phase") == State.UNDOING
+
+
+def _words(run: Import) -> str:
+    return str(State(run.state).label).lower()

@@ -15,7 +15,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
-from importer import datasets, locks
+from importer import datasets, locks, stopping
 from importer.ahead import ahead, without_collecting
 from importer.attempt import Attempt
 from importer.heart import Heart, Interrupted, Lost
@@ -29,6 +29,7 @@ from importer.readers.csv_rows import CsvRows
 from importer.rows import Cleaned, Cleaning, Rejected
 from importer.signals import import_ended
 from importer.states import CLAIMABLE, FINAL, State
+from importer.undo import Undo
 from importer.values import BadFile, ImportProblem, storable
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,13 @@ def hint(run_id: int) -> None:
         current_app.send_task("importer.run", [run_id], retry=False, expires=60)
     except (BrokerError, OSError):
         log.warning("The broker does not answer; import %s starts when the sweep finds it.", run_id)
+
+
+def hint_next(dataset: str) -> None:
+    """Tell the workers of the import that waits for `dataset`, if it is free."""
+    following = locks.next_waiting(dataset)
+    if following is not None:
+        hint(following)
 
 
 def run(run_id: int) -> None:
@@ -82,14 +90,14 @@ class Runner:
             State.COMPARING: self._compare,
             State.APPLYING: self._apply,
             State.INDEXING: self._index,
+            State.UNDOING: self._undo,
         }
 
     def go(self) -> None:
         if self.run.state in (State.APPLYING, State.INDEXING):
-            # Taken up from a worker that died: the dataset is still this import's, from now on under this attempt.
-            with self.step():
-                if not locks.take(self.run):
-                    raise Lost
+            # Taken up from a worker that died, or resumed: the dataset is still this import's, from now on under this
+            # attempt. One that failed and is tried again stands in line like any other.
+            self._take_dataset()
         while self.run.state not in FINAL | CLAIMABLE:
             self.phases[State(self.run.state)]()
 
@@ -97,6 +105,14 @@ class Runner:
         places = self.run.checkpoint["places"]
         names = [column.name for column in self.dataset.columns if column.name in places]
         return PostgresLoader(self.dataset, self.run.pk, names)
+
+    def _take_dataset(self) -> bool:
+        """Get the dataset for this attempt; False, and the worker is freed, when the import has to wait for it."""
+        with self.step():
+            taken = locks.take(self.run)
+        if not taken:
+            self.attempt.move(State.WAITING)
+        return taken
 
     # --- phases ----------------------------------------------------------------------------------------------------
 
@@ -132,10 +148,7 @@ class Runner:
 
     def _compare(self) -> None:
         """Find in the database what every key of the file would change."""
-        with self.step():
-            taken = locks.take(self.run)
-        if not taken:
-            self.attempt.move(State.WAITING)
+        if not self._take_dataset():
             return
         self._drop_search_indexes()
         with self.step() as step:
@@ -210,15 +223,44 @@ class Runner:
             self.loader().analyze(self.run.created + self.run.updated)
         self._end()
 
-    def _end(self) -> None:
+    def _undo(self) -> None:
+        """Take back what this import wrote, bucket by bucket in the order of row numbers."""
+        if not self._take_dataset():
+            return
+        undo = Undo(self.dataset, self.run.pk)
+        if "undone" not in self.run.checkpoint:
+            with self.step() as step:
+                step.set |= {"step_done": 0, "step_total": undo.prepare()}
+                step.checkpoint["undone"] = 0
+        while self._undo_bucket(undo):
+            pass
+        with self.step():
+            search_indexes.clean(undo.table)
+        with self.step():
+            self.loader().analyze(self.run.undo["restored"] + self.run.undo["removed"])
+        self._end(State.UNDONE)
+
+    def _undo_bucket(self, undo: Undo) -> bool:
+        with self.step() as step:
+            found = undo.bucket(self.run.checkpoint["undone"])
+            if found is not None:
+                so_far = self.run.undo
+                counts = {name: so_far[name] + getattr(found, name) for name in ("restored", "removed", "kept", "gone")}
+                step.set["undo"] = so_far | counts
+                step.add["step_done"] = found.handled
+                step.checkpoint["undone"] = found.last
+        return found is not None
+
+    def _end(self, state: State = State.DONE) -> None:
         """The last transaction: final state, work tables gone, the dataset free for the next in line."""
-        fields = {"state": State.DONE, "seconds": self.attempt.spent(), "finished_at": timezone.now(), "wanted": ""}
+        fields = {"state": state, "seconds": self.attempt.spent(), "finished_at": timezone.now(), "wanted": ""}
+        fields |= stopping.told(self.run, Import.News.ENDED)
         with self.step(**fields):
             work_tables.drop(self.run.pk)
             locks.release(self.run)
             self._tell_end(fields)
-        log.info("Import %s: done, %s lines", self.run.public_id, self.run.lines)
-        self._hint_next()
+        log.info("Import %s: %s, %s lines", self.run.public_id, state, self.run.lines)
+        hint_next(self.run.dataset)
 
     def _tell_end(self, fields: dict[str, Any]) -> None:
         """Tell whoever listens, inside the transaction that ends the import."""
@@ -227,30 +269,42 @@ class Runner:
             setattr(ended, name, value)
         import_ended.send_robust(sender=Import, run=ended)
 
-    def _hint_next(self) -> None:
-        following = locks.next_waiting(self.run.dataset)
-        if following is not None:
-            hint(following)
-
     # --- ways out --------------------------------------------------------------------------------------------------
 
     def give_back(self, wanted: str) -> None:
-        """Back into the queue at the worker's shutdown; the next worker goes on from the checkpoint."""
+        """Stop here, as a person or the worker's shutdown wants it; the next worker goes on from the checkpoint."""
         log.info("Import %s is given back to the queue (%s).", self.run.public_id, wanted)
         try:
-            self.attempt.leave(State.QUEUED)
-        except OperationalError:
-            # The heart's last cancel came late and hit this statement instead of the long one.
-            self.attempt.leave(State.QUEUED)
-        hint(self.run.pk)
+            try:
+                self._stop()
+            except OperationalError:
+                # The heart's last cancel came late and hit this statement instead of the long one.
+                self._stop()
+        except Lost:
+            self.log_lost()
+            return
+        if self.run.state == State.QUEUED:
+            hint(self.run.pk)
+        hint_next(self.run.dataset)
+
+    def _stop(self) -> None:
+        """Go by what is wanted now: somebody may have changed their mind meanwhile."""
+        with transaction.atomic():
+            found = self.attempt.mine().select_for_update(of=("self",)).first()
+            if found is None:
+                raise Lost
+            spent = self.attempt.spent()
+            stopping.stop(found, found.wanted)
+            Import.objects.filter(pk=found.pk).update(seconds=spent)
+            self.run.state = found.state
 
     def fail(self, sentence: str) -> None:
-        fields = {"error": sentence, "finished_at": timezone.now()}
+        fields = {"error": sentence, "finished_at": timezone.now(), **stopping.told(self.run, Import.News.ENDED)}
         with transaction.atomic():
             if self.attempt.leave(State.FAILED, **fields):
                 locks.release(self.run)
                 self._tell_end({"state": State.FAILED, **fields})
-        self._hint_next()
+        hint_next(self.run.dataset)
 
     def stumbled(self, problem: Exception) -> None:
         """An error nobody foresaw: ours, or the consequence of working on after somebody else took the import over."""

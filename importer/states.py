@@ -36,14 +36,14 @@ MOVES: dict[State, frozenset[State]] = {
     State.STAGING: _LEAVE_WORK | {State.COMPARING, State.PUBLISHING, State.WAITING},
     State.COMPARING: _LEAVE_WORK | {State.REVIEW, State.APPLYING, State.WAITING, State.INDEXING, State.DONE},
     State.REVIEW: frozenset({State.QUEUED, State.CANCELLED, State.FAILED}),
-    State.APPLYING: _LEAVE_WORK | {State.REVIEW, State.INDEXING, State.DONE},
-    State.INDEXING: _LEAVE_WORK | {State.DONE},
+    State.APPLYING: _LEAVE_WORK | {State.WAITING, State.REVIEW, State.INDEXING, State.DONE},
+    State.INDEXING: _LEAVE_WORK | {State.WAITING, State.DONE},
     State.PUBLISHING: _LEAVE_WORK | {State.DONE},
     State.PAUSED: frozenset({State.QUEUED, State.CANCELLED}),
     State.DONE: frozenset({State.QUEUED}),
     State.FAILED: frozenset({State.QUEUED}),
     State.CANCELLED: frozenset({State.QUEUED}),
-    State.UNDOING: _LEAVE_WORK | {State.INDEXING, State.UNDONE},
+    State.UNDOING: _LEAVE_WORK | {State.WAITING, State.UNDONE},
     State.UNDONE: frozenset({State.QUEUED}),
 }
 

@@ -4,12 +4,13 @@ import logging
 from copy import copy
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from importer import locks, runner
+from importer import locks, runner, stopping
 from importer.intake import uploads
 from importer.loaders import search_indexes, work_tables
 from importer.models import DatasetLock, Import
@@ -27,6 +28,7 @@ KEEP_FAILED = timedelta(days=7)
 def sweep() -> None:
     """Harmless at any time and twice at once: every move is a conditional UPDATE."""
     revive()
+    cancel_forgotten()
     for run_id in Import.objects.filter(state=State.QUEUED).order_by("pk").values_list("pk", flat=True)[:50]:
         runner.hint(run_id)
     waiting = Import.objects.filter(state=State.WAITING).order_by().values_list("dataset", flat=True).distinct()
@@ -45,18 +47,42 @@ def revive() -> None:
         if run.attempt - run.checkpoint.get("attempt", 0) >= DEATHS:
             moved = give_up(run, same)
         else:
-            moved = same.update(state=State.QUEUED, version=F("version") + 1, wanted="")
+            moved = take_back(run, same)
         if moved:
             log.warning("Import %s: its worker died in %s; attempt %s.", run.public_id, run.state, run.attempt)
+
+
+def take_back(run: Import, same: QuerySet[Import]) -> int:
+    """Bring an import whose worker died where somebody wanted it, most often to the queue; 0 when it is not the `same`."""
+    with transaction.atomic():
+        found = same.select_for_update(of=("self",)).first()
+        if found is None:
+            return 0
+        stopping.stop(found, found.wanted)
+    return 1
+
+
+def cancel_forgotten() -> None:
+    """Cancel what was paused LOADIFY_PAUSE_LIMIT seconds ago and not resumed; what it wrote stays, and can be undone."""
+    late = {"state": State.PAUSED, "paused_at__lt": timezone.now() - timedelta(seconds=settings.LOADIFY_PAUSE_LIMIT)}
+    for run_id in Import.objects.filter(**late).values_list("pk", flat=True):
+        with transaction.atomic():
+            found = Import.objects.select_for_update(of=("self",), skip_locked=True).filter(pk=run_id, **late).first()
+            if found is not None:
+                stopping.cancel(found)
+                log.info("Import %s was paused for too long, and is cancelled.", found.public_id)
 
 
 def give_up(run: Import, same: QuerySet[Import]) -> int:
     """End an import at which one worker after the other died; 0 when it is not the `same` any more."""
     ended = copy(run)
+    news = stopping.told(run, Import.News.ENDED)
     ended.state, ended.finished_at = State.FAILED, timezone.now()
     ended.error = f"{DEATHS} workers died, or lost the database, one after the other at one place; their logs say why."
     with transaction.atomic():
-        moved = same.update(state=ended.state, version=F("version") + 1, finished_at=ended.finished_at, error=ended.error)
+        moved = same.update(
+            state=ended.state, version=F("version") + 1, finished_at=ended.finished_at, error=ended.error, wanted="", **news
+        )
         if moved:
             locks.release(run)
             import_ended.send_robust(sender=Import, run=ended)
@@ -84,4 +110,15 @@ def tidy() -> None:
     needed = needed.exclude(state=State.FAILED, finished_at__lt=timezone.now() - KEEP_FAILED)
     for run_id in tables.keys() - set(needed.values_list("pk", flat=True)):
         work_tables.drop(run_id)
+    forget_changes()
     uploads.forget_abandoned()
+
+
+def forget_changes() -> None:
+    """Drop the Changes of imports that ended more than LOADIFY_CHANGES_DAYS ago; they cannot be undone any more."""
+    old = Import.objects.filter(
+        pk__in=work_tables.with_changes(),
+        state__in=FINAL,
+        finished_at__lt=timezone.now() - timedelta(days=settings.LOADIFY_CHANGES_DAYS),
+    )
+    work_tables.drop_old_changes(old.order_by("pk").values_list("pk", flat=True))

@@ -230,6 +230,12 @@ LOADIFY_WEBHOOK_DAYS = number("LOADIFY_WEBHOOK_DAYS", 30)
 # --- importing ----------------------------------------------------------------------------------------------------
 # Seconds without a heartbeat after which an import's worker counts as dead.
 LOADIFY_LEASE = number("LOADIFY_LEASE", 15)
+# Seconds after which an import that was paused and not resumed is cancelled.
+LOADIFY_PAUSE_LIMIT = number("LOADIFY_PAUSE_LIMIT", 300)
+# Days after which an import cannot be undone any more, because its Changes are dropped.
+LOADIFY_CHANGES_DAYS = number("LOADIFY_CHANGES_DAYS", 30)
+# The owner of an import that took longer than this many seconds is told when it ends.
+LOADIFY_TELL_AFTER = number("LOADIFY_TELL_AFTER", 30)
 
 # --- webhooks -----------------------------------------------------------------------------------------------------
 # For a laptop: receivers may be on this machine and in its private networks.

@@ -1,10 +1,11 @@
 """The staging and plan tables of imports, once they are done with."""
 
 import logging
+from collections.abc import Iterable
 
 from django.db import OperationalError, transaction
 
-from importer.loaders.sql import rows, run, was_locked
+from importer.loaders.sql import one, rows, run, was_locked
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +24,36 @@ def drop(run_id: int) -> None:
         if not was_locked(problem):
             raise
         log.warning("The work tables of import %s are in use; they are dropped later.", run_id)
+
+
+def exist(run_id: int) -> bool:
+    """True while what the import has read is kept, so that it can go on."""
+    return bool(one(f"SELECT to_regclass('importer_stage_{run_id}') IS NOT NULL"))
+
+
+def drop_old_changes(run_ids: Iterable[int]) -> int:
+    """Drop the Changes of imports, a table each; one that is in use is left for the next time. Returns how many went."""
+    dropped = 0
+    for run_id in run_ids:
+        try:
+            with transaction.atomic():
+                run("SET LOCAL lock_timeout = '1s'")
+                run(f"DROP TABLE IF EXISTS importer_change_{run_id}")
+            dropped += 1
+        except OperationalError as problem:
+            if not was_locked(problem):
+                raise
+            log.warning("The Changes of import %s are in use; they are dropped later.", run_id)
+    return dropped
+
+
+def with_changes() -> set[int]:
+    """Imports whose Changes are kept."""
+    names = rows(
+        r"""SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '^importer_change_\d+$'
+        AND relnamespace = current_schema()::regnamespace"""
+    )
+    return {int(name.rsplit("_", 1)[1]) for (name,) in names}
 
 
 def found() -> dict[int, list[str]]:
