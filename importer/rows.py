@@ -55,9 +55,7 @@ class Cleaning:
     at the speed of C; only a batch with a bad cell in it is gone through row by row.
     """
 
-    def __init__(
-        self, dataset: Dataset, places: Mapping[str, int], width: int, blank: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, dataset: Dataset, places: Mapping[str, int], width: int, blank: Mapping[str, str] | None = None) -> None:
         self.dataset = dataset
         self.width = width
         self.names = [column.name for column in dataset.columns if column.name in places]
