@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 #: Records a step stages; 1,000 cost 25–40 % more, 20,000 gain 10–15 % but hold the page's news back (measured).
 CHUNK = 5_000
+#: Cells of a heading that are kept, to stand above its rejects.
+MOST_HEADINGS = 2_000
 #: Cells of a rejected line that are kept.
 MOST_CELLS = 100
 
@@ -133,6 +135,7 @@ class Runner:
                 with self.step(step_done=0, step_total=self.run.file.size) as step:
                     loader_for(self.dataset, self.run.pk, list(places)).make_stage()
                     step.checkpoint |= {"places": places, "width": len(heading), "resume": resume}
+                    step.checkpoint["heading"] = heading[:MOST_HEADINGS]
             checkpoint = self.run.checkpoint
             cleaning = Cleaning(self.dataset, checkpoint["places"], checkpoint["width"], options.blank)
             cleaned = map(cleaning.clean, reader.batches(checkpoint["resume"], CHUNK))

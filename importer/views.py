@@ -8,8 +8,10 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_safe
 from django_eventstream.views import events as eventstream
 
+from importer import datasets, news
 from importer.access import may_see_rows
-from importer.models import Import, Reject
+from importer.control_views import mine, offered, person
+from importer.models import Change, Import, Reject
 from importer.progress import snapshot
 from pages.http import render_part, wants_part
 from pages.paging import page
@@ -43,13 +45,15 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_safe
 def show(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """One import: what everybody may see, and for those who may see rows the latest rejects."""
-    run = get_object_or_404(Import.objects.select_related("owner", "file"), public_id=public_id)
+    run = get_object_or_404(Import.objects.select_related("owner", "file", "decided_by"), public_id=public_id)
     sees_rows = may_see_rows(request.user, run)
+    news.see(run, person(request))
     context = {
         "run": run,
         "progress": snapshot(run),
         "sees_rows": sees_rows,
         "rejects": latest(run) if sees_rows else [],
+        "buttons": offered(run) if sees_rows else frozenset(),
     }
     return render(request, "importer/import.html", context)
 
@@ -66,6 +70,16 @@ def rejects(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         found = page(Reject.objects.filter(run=run), request.GET.get("page", ""), by=("line",), size=PAGE)
         context = {"run": run, "rejects": found.rows, "page": found}
     return render_part(request, "importer/rejects.html", "importer/_rejects.html", context)
+
+
+@require_safe
+def kept(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    """What an undo left alone: the Changes of the import that remain, with the row as it is now, or None where it is gone."""
+    run = mine(request, public_id)
+    found = page(Change.objects.filter(run=run), request.GET.get("page", ""), by=("row_id",), size=PAGE)
+    rows = datasets.get(run.dataset).model._default_manager.in_bulk([change.row_id for change in found.rows])
+    left = [(change, rows.get(change.row_id)) for change in found.rows]
+    return render(request, "importer/kept.html", {"run": run, "rows": left, "page": found})
 
 
 def latest(run: Import) -> list[Reject]:
