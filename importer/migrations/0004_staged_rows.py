@@ -1,6 +1,7 @@
 import django.db.models.deletion
-import importer.values
 from django.db import migrations, models
+
+import importer.values
 
 
 def index_changes(apps, schema_editor):
