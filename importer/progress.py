@@ -11,7 +11,7 @@ from django.utils import timezone
 from importer import datasets
 from importer.models import DatasetLock, Import
 from importer.pictures import Point, speed_over_time
-from importer.states import FINAL, WORKING, State
+from importer.states import FINAL, NEEDS_SOMEBODY, WORKING, State
 
 #: phase → where it begins and how much of the bar is its own, in percent.
 SHARES: dict[State, tuple[int, int]] = {
@@ -86,6 +86,10 @@ class Snapshot:
     undone: Mapping[str, int] | None
     started_at: datetime | None
     finished_at: datetime | None
+
+    @property
+    def needs_somebody(self) -> bool:
+        return self.state in NEEDS_SOMEBODY
 
     @property
     def has_note(self) -> bool:

@@ -1,6 +1,7 @@
 """Pages about imports: the history, one import with its live progress, and its rejects."""
 
 import uuid
+from urllib.parse import urlencode
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -11,6 +12,7 @@ from django_eventstream.views import events as eventstream
 from importer import datasets, news
 from importer.access import may_see_rows
 from importer.control_views import mine, offered, person
+from importer.filters import HistoryForm
 from importer.models import Change, Import, Reject
 from importer.progress import snapshot
 from pages.http import render_part, wants_part
@@ -27,7 +29,9 @@ events = require_GET(eventstream)
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     """Imports, newest first; `?before=<public id>` goes on where a page ended (UUIDs of version 7 sort by time)."""
-    runs = Import.objects.select_related("owner", "file").order_by("-public_id")
+    form = HistoryForm(request.GET)
+    every = Import.objects.select_related("owner", "file").order_by("-public_id")
+    runs = form.narrow(every, person(request))
     before = as_uuid(request.GET.get("before", ""))
     if before:
         runs = runs.filter(public_id__lt=before)
@@ -35,6 +39,8 @@ def index(request: HttpRequest) -> HttpResponse:
     rows = [(run, snapshot(run, ask_holder=False), may_see_rows(request.user, run)) for run in found[:PAGE]]
     context = {
         "rows": rows,
+        "form": form,
+        "narrowed": urlencode(form.query()),
         "before": before,
         "next": found[PAGE - 1].public_id if len(found) > PAGE else None,
         "moving": any(not run.is_final for run in found[:PAGE]),
