@@ -11,10 +11,13 @@ T = TypeVar("T")
 
 
 @contextmanager
-def ahead(source: Iterator[T], check: Callable[[], None], depth: int = 2) -> Iterator[Iterator[T]]:
+def ahead(
+    source: Iterator[T], check: Callable[[], None], give_up: Callable[[], None] = lambda: None, depth: int = 2
+) -> Iterator[Iterator[T]]:
     """Iterate over `source` in a thread that is at most `depth` items ahead; its exceptions are raised here.
 
-    `check` is called every second that is spent waiting, and may raise to give up.
+    `check` is called every second that is spent waiting, and may raise to give up. `give_up` is called at the end; it must
+    free a thread that waits for something.
 
     A thread is enough: the database driver lets go of Python's lock while the server works.
     """
@@ -60,6 +63,7 @@ def ahead(source: Iterator[T], check: Callable[[], None], depth: int = 2) -> Ite
         yield items()
     finally:
         stopped.set()
+        give_up()
         thread.join()
 
 

@@ -141,7 +141,7 @@ class Runner:
             cleaned = map(cleaning.clean, reader.batches(checkpoint["resume"], CHUNK))
             encode = self.loader().encode
             encoded = ((batch, encode(batch)) for batch in cleaned)
-            with without_collecting(), ahead(encoded, self.attempt.heart.check) as batches:
+            with without_collecting(), ahead(encoded, self.attempt.heart.check, reader.close) as batches:
                 for batch, rows in batches:
                     self._stage_batch(batch, rows)
         if not self.run.lines:

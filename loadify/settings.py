@@ -203,6 +203,9 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 # The plain form (no JavaScript) takes files up to this size; the page sends larger ones in parts.
 LOADIFY_FORM_LIMIT = 16 * 1024 * 1024
 LOADIFY_MAX_FILE_SIZE = number("LOADIFY_MAX_FILE_SIZE", 20 * 1024**3)
+# Workbooks are read as a whole: bytes that one may unpack to, and memory (MiB) of the process that reads it.
+LOADIFY_MAX_WORKBOOK = number("LOADIFY_MAX_WORKBOOK", 2 * 1024**3)
+LOADIFY_WORKBOOK_MEMORY = number("LOADIFY_WORKBOOK_MEMORY", 1024)
 # An upload that nobody went on with is forgotten after this many hours.
 LOADIFY_UPLOAD_HOURS = number("LOADIFY_UPLOAD_HOURS", 24)
 

@@ -70,6 +70,9 @@ class CsvRows:
                 break
         return {"offset": offset, "line": line}
 
+    def close(self) -> None:
+        """Nothing to free; the file is its owner's."""
+
     def batches(self, resume: dict[str, int], size: int) -> Iterator[Batch]:
         """Batches of about `size` records (a multiple of 500 when above it), from where `resume` says.
 

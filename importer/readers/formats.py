@@ -38,6 +38,10 @@ class Rows(Protocol):
         """Batches of about `size` records, from where `resume` says; `Batch.done` counts bytes of the file, or its like."""
         ...
 
+    def close(self) -> None:
+        """Free what the reader holds besides the file."""
+        ...
+
 
 def sniff(file: IO[bytes], name: str = "") -> Format:
     """Find out how an open, seekable file is to be read, by its bytes. Raises BadFile for what no reader here takes."""

@@ -1,0 +1,193 @@
+"""Workbooks (.xlsx, .xls, .ods): a child process reads the sheet, and its rows become batches with their row numbers."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from django.conf import settings
+
+from importer.rows import Batch
+from importer.values import BadFile, BadHeading
+
+ROOT = Path(__file__).resolve().parents[2]
+MOST_COLUMNS = 2_000
+
+
+class WorkbookRows:
+    """The rows of one sheet of an open workbook; `sheet` is its name, "" for the first. `close` ends the child process.
+
+    Rows without any text are passed over. A row has as many cells as the widest one of the sheet; those that are empty at its
+    end carry no meaning, so rows are cut or filled to the width of the first.
+    """
+
+    def __init__(self, file: IO[bytes], sheet: str = "") -> None:
+        check_unpacked_size(file)
+        self.file = file
+        self.sheet = sheet
+        self.size = _size(file)
+        self.width = 0
+        self._child: Child | None = None
+
+    def heading(self) -> tuple[list[str], dict[str, int]]:
+        """The cells of the first row with any text, and from where to go on. Raises BadFile, BadHeading."""
+        batch = next(self._rows({"row": 1}, 1), None)
+        if batch is None:
+            raise BadFile("The sheet is empty.")
+        cells = batch.rows[0]
+        while cells and not cells[-1]:
+            cells.pop()
+        if len(cells) > MOST_COLUMNS:
+            raise BadHeading(f"Row {batch.lines[0]}: the heading has {len(cells):,} cells; {MOST_COLUMNS:,} are allowed.")
+        self.width = len(cells)
+        return cells, batch.resume | {"width": self.width}
+
+    def start(self) -> dict[str, int]:
+        """From where to read on so that the first row comes next."""
+        cells, resume = self.heading()
+        return {"row": 1, "width": self.width}
+
+    def batches(self, resume: dict[str, int], size: int) -> Iterator[Batch]:
+        """Batches of about `size` rows; `Batch.done` is the part of the file's bytes that fits the part of rows read."""
+        width = resume.get("width", 0)
+        for batch in self._rows(resume, size):
+            batch.rows = [_fitted(row, width) for row in batch.rows]
+            batch.resume |= {"width": width}
+            yield batch
+
+    def close(self) -> None:
+        if self._child:
+            self._child.close()
+            self._child = None
+
+    def _rows(self, resume: dict[str, int], size: int) -> Iterator[Batch]:
+        child = self._child
+        if child is None or child.next_row != resume["row"]:
+            self.close()
+            child = self._child = Child(self.file, "--sheet", self.sheet, "--first", str(resume["row"]))
+        while rows := child.take(size):
+            done = self.size * child.next_row // max(child.height, child.next_row)
+            yield Batch([number for number, _ in rows], [cells for _, cells in rows], [], {"row": child.next_row}, done)
+
+
+class Child:
+    """The process that reads the workbook. `sheets` are its sheets' names, `height` the rows of the sheet."""
+
+    def __init__(self, file: IO[bytes], *arguments: str) -> None:
+        self._kept: list[tuple[int, list[str]]] = []
+        self.next_row = 1
+        self._copy: IO[bytes] | None = None
+        self._process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "importer.readers.workbook",
+                "--mebibytes",
+                str(settings.LOADIFY_WORKBOOK_MEMORY),
+                *arguments,
+            ],
+            stdin=self._on_disk(file),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=ROOT,
+            env={"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(ROOT), "MALLOC_ARENA_MAX": "2"},
+        )
+        try:
+            about = self._next()
+            self.sheets: list[str] = about["sheets"]
+            self.height: int = about["rows"]
+        except BaseException:
+            self.close()
+            raise
+        if "--first" in arguments:
+            self.next_row = int(arguments[arguments.index("--first") + 1])
+
+    def take(self, count: int) -> list[tuple[int, list[str]]]:
+        """The next `count` rows, fewer at the end; [] when there are no more."""
+        while len(self._kept) < count and (piece := self._next()):
+            self._kept += [(number, cells) for number, cells in piece]
+        taken, self._kept = self._kept[:count], self._kept[count:]
+        if taken:
+            self.next_row = taken[-1][0] + 1
+        return taken
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        if self._copy:
+            self._copy.close()
+
+    def _on_disk(self, file: IO[bytes]) -> int:
+        """A descriptor of the file from its start; a file that is elsewhere is copied."""
+        file.seek(0)
+        try:
+            found = file.fileno()
+        except OSError:
+            self._copy = tempfile.TemporaryFile()  # noqa: SIM115  closed with the child
+            shutil.copyfileobj(file, self._copy)
+            self._copy.seek(0)
+            return self._copy.fileno()
+        os.lseek(found, 0, os.SEEK_SET)
+        return found
+
+    def _next(self) -> Any:
+        """The next JSON value of the child, None after the last. Raises BadFile with its sentence, or ours when it died."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line.endswith(b"\n"):
+            code = self._process.wait()
+            if code == 0:
+                return None
+            raise BadFile(
+                f"The workbook needs more than {settings.LOADIFY_WORKBOOK_MEMORY:,} MiB of memory, or breaks its reader. "
+                "Save the sheet as CSV and send that."
+            )
+        value = json.loads(line)
+        if isinstance(value, dict) and "problem" in value:
+            raise BadFile(value["problem"])
+        return value
+
+
+def sheets(file: IO[bytes]) -> list[str]:
+    """The names of a workbook's sheets, in their order. Raises BadFile."""
+    check_unpacked_size(file)
+    child = Child(file, "--names")
+    child.close()
+    return child.sheets
+
+
+def check_unpacked_size(file: IO[bytes]) -> None:
+    """Raises BadFile when a zipped workbook says that it is larger than LOADIFY_MAX_WORKBOOK; what it does not say, the limit
+    on memory finds."""
+    file.seek(0)
+    if file.read(2) != b"PK":
+        return
+    try:
+        with zipfile.ZipFile(file) as packed:
+            size = sum(each.file_size for each in packed.infolist())
+    except (zipfile.BadZipFile, NotImplementedError):
+        raise BadFile("The workbook is damaged: its parts cannot be found. Save it again and send it.") from None
+    if size > settings.LOADIFY_MAX_WORKBOOK:
+        raise BadFile(
+            f"The workbook expands to {size / 2**20:,.0f} MiB; {settings.LOADIFY_MAX_WORKBOOK / 2**20:,.0f} MiB are allowed. "
+            "Save the sheet as CSV and send that."
+        )
+
+
+def _fitted(row: list[str], width: int) -> list[str]:
+    """The row with `width` cells, unless there is text beyond them: then all of it, for the sentence about it."""
+    if len(row) < width:
+        return row + [""] * (width - len(row))
+    return row if any(row[width:]) else row[:width]
+
+
+def _size(file: IO[bytes]) -> int:
+    return file.seek(0, os.SEEK_END)
