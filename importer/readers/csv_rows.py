@@ -40,8 +40,9 @@ class CsvRows:
     Bytes that are not UTF-8 are kept as lone surrogates (PEP 383), for the cleaners to see. Blank lines are passed over.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], delimiter: str = ",") -> None:
         self.file = file
+        self.delimiter = delimiter
 
     def heading(self) -> tuple[list[str], dict[str, int]]:
         """The cells of the first line that is not blank, and from where to go on.
@@ -81,7 +82,7 @@ class CsvRows:
         for _ in range(MOST_UNREADABLE):
             source = _Source(self.file, resume["offset"], resume["line"])
             text = io.TextIOWrapper(cast(BinaryIO, source), "utf-8", "surrogateescape", newline="")
-            reader = csv.reader(chain(text, source.end()))
+            reader = csv.reader(chain(text, source.end()), delimiter=self.delimiter)
             for batch in _batches(reader, source, size):
                 resume = batch.resume
                 yield batch

@@ -2,10 +2,30 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from os import SEEK_END
 from typing import IO, Any, Protocol
 
 from importer.readers.csv_rows import CsvRows
+from importer.readers.sniffing import delimiter_of, encoding_of
+from importer.readers.unpacked import Unpacked, UnpackedRows, zipped
 from importer.rows import Batch
+from importer.values import BadFile
+
+#: Bytes that are looked at, at each place.
+SAMPLE = 64 << 10
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_OTHERS = {
+    b"%PDF-": "a PDF",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"Rar!": "a RAR archive",
+    b"\xfd7zXZ": "an xz archive",
+    b"BZh": "a bzip2 archive",
+    b"(\xb5/\xfd": "a Zstandard archive",
+}
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
+_ENCODINGS = {"utf-8": "UTF-8", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16"}
 
 
 @dataclass(frozen=True)
@@ -21,6 +41,15 @@ class Format:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    @property
+    def words(self) -> str:
+        """For people: “CSV, UTF-8, semicolons”."""
+        if self.kind == "workbook":
+            return f"Excel sheet “{self.sheet}”"
+        encoding = _ENCODINGS.get(self.encoding, self.encoding.replace("cp", "Windows-"))
+        parts = ["CSV", encoding, _DELIMITERS.get(self.delimiter, self.delimiter), self.packed]
+        return ", ".join(filter(None, parts))
 
 
 class Rows(Protocol):
@@ -45,12 +74,37 @@ class Rows(Protocol):
 
 def sniff(file: IO[bytes], name: str = "") -> Format:
     """Find out how an open, seekable file is to be read, by its bytes. Raises BadFile for what no reader here takes."""
-    return Format()
+    file.seek(0)
+    magic = file.read(8)
+    for mark, what in _OTHERS.items():
+        if magic.startswith(mark):
+            raise BadFile(f"This is {what}, no table; save it as CSV and send that.")
+    packed = "gzip" if magic.startswith(b"\x1f\x8b") else "zip" if magic.startswith((b"PK\x03\x04", b"PK\x05\x06")) else ""
+    if packed == "zip":
+        zipped(file)
+    samples = [Unpacked(file, packed, "utf-8").read(SAMPLE)] if packed else _pieces(file)
+    if packed and samples[0].startswith((b"PK\x03\x04", b"\x1f\x8b", _OLE)):
+        raise BadFile(f"The {packed} file holds another packed file or a workbook; take that out and send it by itself.")
+    encoding = encoding_of(samples)
+    text = samples[0].decode(encoding, "replace").lstrip("\ufeff\r\n")
+    return Format(packed=packed, encoding=encoding, delimiter=delimiter_of(text, len(samples[0]) < SAMPLE))
+
+
+def _pieces(file: IO[bytes]) -> list[bytes]:
+    """The head of a file, and when it is longer a piece from its middle and its end."""
+    size = file.seek(0, SEEK_END)
+    pieces = []
+    for place in (0, size // 2, size - SAMPLE) if size > SAMPLE else (0,):
+        file.seek(place)
+        pieces.append(file.read(SAMPLE))
+    return pieces
 
 
 def open_rows(file: IO[bytes], format: Format) -> Rows:
     """A reader for `file`. Raises BadFile."""
-    return CsvRows(file)
+    if format.packed or format.encoding not in ("utf-8", "utf-8-sig"):
+        return UnpackedRows(Unpacked(file, format.packed, format.encoding), format.delimiter)
+    return CsvRows(file, format.delimiter)
 
 
 def sheets(file: IO[bytes]) -> list[str]:
