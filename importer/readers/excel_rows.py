@@ -18,6 +18,8 @@ from importer.values import BadFile, BadHeading
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST_COLUMNS = 2_000
+#: The mark of Microsoft's older files ([MS-CFB] §2.2): .xls, and workbooks that a password protects.
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
 class WorkbookRows:
@@ -162,6 +164,20 @@ def sheets(file: IO[bytes]) -> list[str]:
     child = Child(file, "--names")
     child.close()
     return child.sheets
+
+
+def is_workbook(file: IO[bytes]) -> bool:
+    """By its bytes, whatever it is called: an old Excel file, or a zip with the parts of a new or an OpenDocument one."""
+    file.seek(0)
+    magic = file.read(len(OLE))
+    if not magic.startswith(b"PK\x03\x04"):
+        return magic == OLE
+    try:
+        with zipfile.ZipFile(file) as packed:
+            names = set(packed.namelist())
+            return bool(names & {"xl/workbook.xml", "xl/workbook.bin"}) or {"mimetype", "content.xml"} <= names
+    except (zipfile.BadZipFile, NotImplementedError):
+        return False
 
 
 def check_unpacked_size(file: IO[bytes]) -> None:

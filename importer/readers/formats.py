@@ -5,7 +5,9 @@ from dataclasses import asdict, dataclass
 from os import SEEK_END
 from typing import IO, Any, Protocol
 
+from importer.readers import excel_rows
 from importer.readers.csv_rows import CsvRows
+from importer.readers.excel_rows import sheets as sheets
 from importer.readers.sniffing import delimiter_of, encoding_of
 from importer.readers.unpacked import Unpacked, UnpackedRows, zipped
 from importer.rows import Batch
@@ -13,7 +15,6 @@ from importer.values import BadFile
 
 #: Bytes that are looked at, at each place.
 SAMPLE = 64 << 10
-_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OTHERS = {
     b"%PDF-": "a PDF",
     b"\x89PNG": "a picture",
@@ -46,7 +47,7 @@ class Format:
     def words(self) -> str:
         """For people: “CSV, UTF-8, semicolons”."""
         if self.kind == "workbook":
-            return f"Excel sheet “{self.sheet}”"
+            return f"Workbook, sheet “{self.sheet}”" if self.sheet else "Workbook, first sheet"
         encoding = _ENCODINGS.get(self.encoding, self.encoding.replace("cp", "Windows-"))
         parts = ["CSV", encoding, _DELIMITERS.get(self.delimiter, self.delimiter), self.packed]
         return ", ".join(filter(None, parts))
@@ -79,11 +80,13 @@ def sniff(file: IO[bytes], name: str = "") -> Format:
     for mark, what in _OTHERS.items():
         if magic.startswith(mark):
             raise BadFile(f"This is {what}, no table; save it as CSV and send that.")
+    if excel_rows.is_workbook(file):
+        return Format(kind="workbook")
     packed = "gzip" if magic.startswith(b"\x1f\x8b") else "zip" if magic.startswith((b"PK\x03\x04", b"PK\x05\x06")) else ""
     if packed == "zip":
         zipped(file)
     samples = [Unpacked(file, packed, "utf-8").read(SAMPLE)] if packed else _pieces(file)
-    if packed and samples[0].startswith((b"PK\x03\x04", b"\x1f\x8b", _OLE)):
+    if packed and samples[0].startswith((b"PK\x03\x04", b"\x1f\x8b", excel_rows.OLE)):
         raise BadFile(f"The {packed} file holds another packed file or a workbook; take that out and send it by itself.")
     encoding = encoding_of(samples)
     text = samples[0].decode(encoding, "replace").lstrip("\ufeff\r\n")
@@ -102,11 +105,8 @@ def _pieces(file: IO[bytes]) -> list[bytes]:
 
 def open_rows(file: IO[bytes], format: Format) -> Rows:
     """A reader for `file`. Raises BadFile."""
+    if format.kind == "workbook":
+        return excel_rows.WorkbookRows(file, format.sheet)
     if format.packed or format.encoding not in ("utf-8", "utf-8-sig"):
         return UnpackedRows(Unpacked(file, format.packed, format.encoding), format.delimiter)
     return CsvRows(file, format.delimiter)
-
-
-def sheets(file: IO[bytes]) -> list[str]:
-    """The names of a workbook's sheets, in their order. Raises BadFile."""
-    return []

@@ -12,7 +12,6 @@ from importer.readers import excel_rows
 from importer.readers.excel_rows import WorkbookRows
 from importer.values import BadFile
 
-
 MANIFEST = (
     '<?xml version="1.0" encoding="UTF-8"?>'
     '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0" manifest:version="1.3"/>'
@@ -162,3 +161,13 @@ def test_no_process_is_left_behind(workbook):
     [child] = [each for each in psutil.Process().children() if "importer.readers.workbook" in each.cmdline()]
     rows.close()
     assert not child.is_running()
+
+
+def test_a_workbook_is_imported_whatever_it_is_called(load, workbook):
+    rows = [["Name", "SKU", "Description"], ["One", 17, "x"], ["Two", None, "y"], ["Uno", "17", "z"]]
+    with workbook({"Prices": rows}) as file:
+        run = load(file.read(), name="prices.csv")
+    assert (run.state, run.error) == ("done", "")
+    assert (run.lines, run.created, run.superseded, run.rejected) == (3, 1, 1, 1)
+    assert [(reject.line, reject.cells) for reject in run.rejects.all()] == [(3, ["Two", "", "y"])]
+    assert run.step_done == run.step_total
