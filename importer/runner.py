@@ -21,11 +21,12 @@ from importer.attempt import Attempt
 from importer.heart import Heart, Interrupted, Lost
 from importer.lanes import BUCKET, lanes_for, side_by_side
 from importer.loaders import search_indexes, work_tables
-from importer.loaders.copy_text import encode
-from importer.loaders.postgres import PostgresLoader, Raced
+from importer.loaders.choice import Loader, loader_for
+from importer.loaders.postgres import Raced
 from importer.loaders.sql import was_locked
 from importer.models import Import, Reject
-from importer.readers.csv_rows import CsvRows
+from importer.options import Options
+from importer.readers.formats import Format, open_rows, sniff
 from importer.rows import Cleaned, Cleaning, Rejected
 from importer.signals import import_ended
 from importer.states import CLAIMABLE, FINAL, State
@@ -103,10 +104,10 @@ class Runner:
         while self.run.state not in FINAL | CLAIMABLE:
             self.phases[State(self.run.state)]()
 
-    def loader(self) -> PostgresLoader:
+    def loader(self) -> Loader:
         places = self.run.checkpoint["places"]
         names = [column.name for column in self.dataset.columns if column.name in places]
-        return PostgresLoader(self.dataset, self.run.pk, names)
+        return loader_for(self.dataset, self.run.pk, names)
 
     def _take_dataset(self) -> bool:
         """Get the dataset for this attempt; False, and the worker is freed, when the import has to wait for it."""
@@ -123,17 +124,22 @@ class Runner:
         if self.run.file is None or not default_storage.exists(self.run.file.path):
             raise BadFile("The file is not in storage any more; upload it again.")
         with default_storage.open(self.run.file.path) as file:
-            reader = CsvRows(file)
+            options = Options.of(self.run.options)
+            how = Format(**options.format) if options.format else sniff(file, self.run.file.name)
+            reader = open_rows(file, how)
             if "places" not in self.run.checkpoint:
                 heading, resume = reader.heading()
-                places = self.dataset.match(heading)
+                if not how.heading:
+                    resume = reader.start()
+                places = dict(options.places) or self.dataset.match(heading)
                 with self.step(step_done=0, step_total=self.run.file.size) as step:
-                    PostgresLoader(self.dataset, self.run.pk, list(places)).make_stage()
+                    loader_for(self.dataset, self.run.pk, list(places)).make_stage()
                     step.checkpoint |= {"places": places, "width": len(heading), "resume": resume}
-                    step.checkpoint["heading"] = heading[:MOST_HEADINGS]
+                    step.checkpoint["heading"] = heading[:MOST_HEADINGS] if how.heading else []
             checkpoint = self.run.checkpoint
-            cleaning = Cleaning(self.dataset, checkpoint["places"], checkpoint["width"])
+            cleaning = Cleaning(self.dataset, checkpoint["places"], checkpoint["width"], options.blank)
             cleaned = map(cleaning.clean, reader.batches(checkpoint["resume"], CHUNK))
+            encode = self.loader().encode
             encoded = ((batch, encode(batch)) for batch in cleaned)
             with without_collecting(), ahead(encoded, self.attempt.heart.check) as batches:
                 for batch, rows in batches:
@@ -142,7 +148,7 @@ class Runner:
             raise BadFile("The file has a heading line and nothing else.")
         self.attempt.move(State.COMPARING, step_done=0, step_total=0)
 
-    def _stage_batch(self, batch: Cleaned, rows: bytes) -> None:
+    def _stage_batch(self, batch: Cleaned, rows: Any) -> None:
         with self.step(step_done=batch.done) as step:
             self.loader().copy(rows)
             Reject.objects.bulk_create(_reject(self.run, rejected) for rejected in batch.rejected)

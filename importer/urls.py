@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from importer import control_views, download_views, upload_views, views
+from importer import control_views, download_views, prepare_views, upload_views, views
 
 urlpatterns = [
     path("imports/", views.index, name="imports"),
     path("imports/new/", upload_views.new, name="import-new"),
+    path("imports/prepare/<uuid:public_id>/", prepare_views.prepare, name="import-prepare"),
     path("imports/<uuid:public_id>/", views.show, name="import"),
     # The channel is fixed here; django-eventstream's own choice would let the query name any.
     path(

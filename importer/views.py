@@ -29,7 +29,7 @@ events = require_GET(eventstream)
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     """Imports, newest first; `?before=<public id>` goes on where a page ended (UUIDs of version 7 sort by time)."""
-    form = HistoryForm(request.GET)
+    form = HistoryForm(request.GET, label_suffix="")
     every = Import.objects.select_related("owner", "file").order_by("-public_id")
     runs = form.narrow(every, person(request))
     before = as_uuid(request.GET.get("before", ""))
