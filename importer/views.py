@@ -42,7 +42,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "form": form,
         "narrowed": urlencode(form.query()),
         "before": before,
-        "next": found[PAGE - 1].public_id if len(found) > PAGE else None,
+        "next": urlencode(form.query() | {"before": str(found[PAGE - 1].public_id)}) if len(found) > PAGE else "",
         "moving": any(not run.is_final for run in found[:PAGE]),
     }
     return render_part(request, "importer/index.html", "importer/_imports.html", context)

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
-from importer import news
+from importer import news, sweep
 from importer.models import Import, StoredFile
 from importer.states import State
 
@@ -200,3 +200,8 @@ def test_pages_of_errors_do_not_ask_for_news(client, ada, run):
     with CaptureQueriesContext(connection) as asked:
         assert client.get("/no/such/page/").status_code == 404
     assert not [query for query in asked if "importer_import" in query["sql"]]
+
+
+def test_the_timetable_sends_what_is_due(mails, run):
+    sweep.sweep()
+    assert len(mails.mails) == 1
