@@ -104,6 +104,12 @@ def test_the_owner_gets_one_e_mail_with_counts_and_the_address(mails, run, setti
     assert f"https://load.example/imports/{run.public_id}/" in told
 
 
+def test_two_processes_that_find_the_same_news_send_one_e_mail(mails, run):
+    seen = Import.objects.select_related("owner", "file").get()
+    assert [news._mail(run), news._mail(seen)] == [True, False]
+    assert len(mails.mails) == 1
+
+
 @pytest.mark.parametrize(
     ("state", "kind", "subject", "sentence"),
     [
