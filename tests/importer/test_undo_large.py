@@ -42,8 +42,8 @@ def test_undo_gives_back_the_earlier_table_but_for_rows_edited_since(tmp_path):
     run_file(write(tmp_path / "catalogue.csv", [head, *records]))
     query_done("CREATE TABLE before AS SELECT * FROM products_product")
     try:
-        changed = [[sku.swapcase(), name + " new", text + "."] for sku, name, text in records[: LINES * 9 // 10]]
-        fresh = [[f"fresh-{number}", "Fresh", ""] for number in range(LINES - len(changed))]
+        changed = [[name + " new", sku.swapcase(), text + "."] for name, sku, text in records[: LINES * 9 // 10]]
+        fresh = [["Fresh", f"fresh-{number}", ""] for number in range(LINES - len(changed))]
         run = run_file(write(tmp_path / "partner.csv", [head, *changed, *fresh]))
         assert run.created == len(fresh)
         assert run.updated > LINES / 2
