@@ -135,7 +135,7 @@ class Runner:
                 with self.step(step_done=0, step_total=self.run.file.size) as step:
                     loader_for(self.dataset, self.run.pk, list(places)).make_stage()
                     step.checkpoint |= {"places": places, "width": len(heading), "resume": resume}
-                    step.checkpoint["heading"] = heading[:MOST_HEADINGS]
+                    step.checkpoint["heading"] = heading[:MOST_HEADINGS] if how.heading else []
             checkpoint = self.run.checkpoint
             cleaning = Cleaning(self.dataset, checkpoint["places"], checkpoint["width"], options.blank)
             cleaned = map(cleaning.clean, reader.batches(checkpoint["resume"], CHUNK))

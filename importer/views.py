@@ -29,7 +29,7 @@ events = require_GET(eventstream)
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     """Imports, newest first; `?before=<public id>` goes on where a page ended (UUIDs of version 7 sort by time)."""
-    form = HistoryForm(request.GET)
+    form = HistoryForm(request.GET, label_suffix="")
     every = Import.objects.select_related("owner", "file").order_by("-public_id")
     runs = form.narrow(every, person(request))
     before = as_uuid(request.GET.get("before", ""))
@@ -42,7 +42,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "form": form,
         "narrowed": urlencode(form.query()),
         "before": before,
-        "next": found[PAGE - 1].public_id if len(found) > PAGE else None,
+        "next": urlencode(form.query() | {"before": str(found[PAGE - 1].public_id)}) if len(found) > PAGE else "",
         "moving": any(not run.is_final for run in found[:PAGE]),
     }
     return render_part(request, "importer/index.html", "importer/_imports.html", context)

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
-from importer import news
+from importer import news, sweep
 from importer.models import Import, StoredFile
 from importer.states import State
 
@@ -102,6 +102,12 @@ def test_the_owner_gets_one_e_mail_with_counts_and_the_address(mails, run, setti
     assert "Your import is done." in told
     assert "Lines:    1,234\n          1,200 created\n          34 rejected" in told
     assert f"https://load.example/imports/{run.public_id}/" in told
+
+
+def test_two_processes_that_find_the_same_news_send_one_e_mail(mails, run):
+    seen = Import.objects.select_related("owner", "file").get()
+    assert [news._mail(run), news._mail(seen)] == [True, False]
+    assert len(mails.mails) == 1
 
 
 @pytest.mark.parametrize(
@@ -200,3 +206,8 @@ def test_pages_of_errors_do_not_ask_for_news(client, ada, run):
     with CaptureQueriesContext(connection) as asked:
         assert client.get("/no/such/page/").status_code == 404
     assert not [query for query in asked if "importer_import" in query["sql"]]
+
+
+def test_the_timetable_sends_what_is_due(mails, run):
+    sweep.sweep()
+    assert len(mails.mails) == 1
