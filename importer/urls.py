@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from importer import upload_views, views
+from importer import review_views, upload_views, views
 
 urlpatterns = [
     path("imports/", views.index, name="imports"),
@@ -15,6 +15,7 @@ urlpatterns = [
         {"format-channels": ["import-{public_id}"]},
         name="import-events",
     ),
+    path("imports/<uuid:public_id>/review/", review_views.review, name="import-review"),
     path("imports/<uuid:public_id>/rejects/", views.rejects, name="import-rejects"),
     path("uploads/", upload_views.uploads, name="uploads"),
     path("uploads/<uuid:public_id>", upload_views.upload, name="upload"),
