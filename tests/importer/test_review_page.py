@@ -137,7 +137,7 @@ def test_others_may_neither_see_nor_decide(client, waiting):
 
 @pytest.mark.browser
 def test_review_in_a_browser(signed_in_page: Page, site: Site, tmp_path):
-    long = "Solid oak from the north, oiled by hand, with drawers that close softly. Made to last for many years"
+    long = "Solid oak from the north oiled by hand with drawers that close softly. Made to last for many years"
     first, second = tmp_path / "first.csv", tmp_path / "second.csv"
     first.write_text(HEADING + "".join(f"review-{i:03},Oak {i},{long},true\n" for i in range(150)))
     second.write_text(
