@@ -6,10 +6,11 @@ from typing import Any
 from django.conf import settings
 
 from importer import datasets
+from importer.loaders.choice import Loader, loader_for
 from importer.loaders.postgres import Compared, PostgresLoader
 from importer.models import Import
 from importer.options import Options
-from importer.values import quote
+from importer.values import ImportProblem, quote
 
 #: Percentages of less than this say nothing: rows of a catalogue, rows that a warning is about, rows of a drift.
 LEAST_CATALOGUE, LEAST_ROWS, LEAST_DRIFT = 100, 20, 10
@@ -23,21 +24,25 @@ class Decision:
     waits: bool
 
 
-def loader_for(run: Import) -> PostgresLoader:
+def loader_of(run: Import) -> Loader:
     """The loader of a file whose heading was read, without the columns that a person left out."""
     dataset = datasets.get(run.dataset)
     left_out = set(Options.of(run.options).left_out) - {dataset.key.column}
     found = [column.name for column in dataset.columns if column.name in run.checkpoint["places"]]
-    return PostgresLoader(dataset, run.pk, [name for name in found if name not in left_out])
+    return loader_for(dataset, run.pk, [name for name in found if name not in left_out])
 
 
-def decide(run: Import, found: Compared, loader: PostgresLoader) -> Decision:
+def decide(run: Import, found: Compared, loader: Loader) -> Decision:
     """Sum up what COMPARE found. Part of the caller's transaction; makes the list of duplicates when the import waits.
 
     The review: `counts` {to_create, to_update, unchanged, superseded, rejected, missing}, `columns` [{name, changed, emptied}],
     `warnings` [{kind, sentence}], `mangled` {kind: {count, examples}}, `rows_before`, `drift` (a sentence or ""), `approved`
     (the counts that a person agreed to), and `absent` (rows that could be switched off) when it waits.
     """
+    if not isinstance(loader, PostgresLoader):
+        if run.mode == Import.Mode.REVIEW:
+            raise ImportProblem("A review needs PostgreSQL; this site runs on another database. Import the file at once.")
+        return Decision({}, waits=False)
     planned = found.to_create + found.to_update
     superseded = run.lines - run.rejected - found.keys
     mangled = {"scientific": loader.scientific(), "shortened": loader.shortened()} if found.to_create else {}

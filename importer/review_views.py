@@ -13,10 +13,11 @@ from django.views.decorators.http import require_http_methods
 
 from importer import control, datasets, review_rows
 from importer.access import may_see_rows
+from importer.loaders.postgres import PostgresLoader
 from importer.models import Import
 from importer.options import Options
 from importer.progress import Bucket
-from importer.review import loader_for
+from importer.review import loader_of
 from importer.states import State
 
 TABS = {"updated": review_rows.updated, "created": review_rows.created, "doubles": review_rows.doubles}
@@ -77,7 +78,11 @@ def _context(request: HttpRequest, run: Import) -> dict[str, Any]:
         tab = "updated" if counts["to_update"] or not counts["to_create"] else "created"
     words, column = request.GET.get("q", "").strip()[:200], request.GET.get("column", "")
     asked = review_rows.Asked(dataset.key.fold(words), column, request.GET.get("page", ""))
+    loader = loader_of(run)
+    # Imports wait for a review on PostgreSQL alone.
+    assert isinstance(loader, PostgresLoader)
     known = tab != "doubles" or counts["superseded"]
+    names = [column.name for column in dataset.columns if column.name in run.checkpoint["places"]]
     columns = {found["name"]: found for found in run.review["columns"]}
     return {
         "run": run,
@@ -87,11 +92,11 @@ def _context(request: HttpRequest, run: Import) -> dict[str, Any]:
         "key": dataset.key.column,
         "options": options,
         "progress": {"buckets": _buckets(counts)},
-        "columns": [(name, columns.get(name), name == dataset.key.column) for name in run.checkpoint["places"]],
+        "columns": [(name, columns.get(name), name == dataset.key.column) for name in names],
         "absent": counts["missing"] if options.deactivate_missing else run.review.get("absent", 0),
         "switch": dataset.switch,
         "tab": tab,
-        "page": TABS[tab](loader_for(run), asked) if known else None,
+        "page": TABS[tab](loader, asked) if known else None,
         "q": words,
         "column": column,
         "address": urlencode({"rows": tab, "q": words, "column": column}),

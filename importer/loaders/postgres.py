@@ -19,9 +19,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import connection
+from django.db import connection, models
 
 from importer.datasets import Dataset
+from importer.loaders.copy_text import encode
 from importer.loaders.sql import count, one, quoted, row, rows, run
 from importer.values import BadFile
 
@@ -99,8 +100,10 @@ class PostgresLoader:
             " WITH (autovacuum_enabled = false)"
         )
 
+    encode = staticmethod(encode)
+
     def copy(self, batch: bytes) -> None:
-        """COPY one batch, as copy_text.encode made it, into the staging table."""
+        """COPY one batch, as `encode` made it, into the staging table."""
         with connection.cursor() as cursor, connection.wrap_database_errors:
             # The whole batch in one piece: every piece costs a hand-over of Python's lock to the thread that parses.
             cursor.copy_expert(f"COPY {self.stage} FROM STDIN", io.BytesIO(batch), size=max(len(batch), 1))
@@ -286,22 +289,21 @@ class PostgresLoader:
 
     def _insert(self, bucket: dict[str, Any]) -> int:
         fresh = {"created_at": "%(at)s", "updated_at": "%(at)s"}
-        values = [
-            f"s.{column}" if kind != "boolean" else f"coalesce(s.{column}, {self._default(name)})"
-            for name, column, kind in zip(self.names, self.columns, self.types, strict=True)
-        ]
+        # An empty cell that keeps the old value finds none in a new row.
+        values = [f"coalesce(s.{c}, %(default_{place})s)" for place, c in enumerate(self.columns)]
+        defaults = {f"default_{place}": self._default(name) for place, name in enumerate(self.names)}
         left_out = self._left_out()
-        defaults = [f"%({name})s" for name in left_out]
+        absent = [f"%({name})s" for name in left_out]
         return count(
             f"""WITH fresh AS (
                 INSERT INTO {self.table} ({", ".join([self.key, *self.columns, *map(quoted, left_out), *fresh])})
-                SELECT p.key, {", ".join([*values, *defaults, *fresh.values()])} FROM {self.plan} p {self.staged()}
+                SELECT p.key, {", ".join([*values, *absent, *fresh.values()])} FROM {self.plan} p {self.staged()}
                 WHERE {_BUCKET} AND NOT p.existing ORDER BY p.seq
                 ON CONFLICT ({self.key}) DO NOTHING RETURNING id, {self.key} AS key)
             INSERT INTO {self.changes} (dataset, row_id, run_id, line, at, kind)
             SELECT %(dataset)s, fresh.id, {self.run_id}, p.line, %(at)s, 'c'
             FROM fresh JOIN {self.plan} p ON p.key = fresh.key AND {_BUCKET}""",
-            left_out | bucket | {"at": self._now()},
+            left_out | bucket | defaults | {"at": self._now()},
         )
 
     def _left_out(self) -> dict[str, Any]:
@@ -373,9 +375,10 @@ class PostgresLoader:
         """SQL: staged row `s` would change live row `t`."""
         return "(" + " OR ".join(f"(s.{c} IS NOT NULL AND s.{c} IS DISTINCT FROM t.{c})" for c in self.columns) + ")"
 
-    def _default(self, name: str) -> str:
+    def _default(self, name: str) -> Any:
         field = self.dataset.model._meta.get_field(name)
-        return "true" if field.get_default() else "false"  # type: ignore[union-attr]
+        default = field.get_default()  # type: ignore[union-attr]
+        return bool(default) if isinstance(field, models.BooleanField) else default
 
     def _now(self) -> Any:
         """One moment for a whole bucket, by the database's clock."""

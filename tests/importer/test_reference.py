@@ -1,4 +1,4 @@
-"""The engine and its PostgreSQL loader against the plain reference: random files, one after the other, into one catalogue."""
+"""The engine and both loaders against the plain reference: random files, one after the other, into one catalogue."""
 
 import csv
 import io
@@ -8,7 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from importer import lanes, runner
-from importer.models import Change
+from importer.loaders import portable
+from importer.loaders.postgres import PostgresLoader
+from importer.models import Change, StagedRow
+from importer.options import Options
 from products.models import Product
 from tests.importer.reference import Catalogue
 
@@ -22,7 +25,8 @@ texts = st.one_of(st.sampled_from(["", "\\N", "\\", "a\tb", "one\ntwo", "\x1d\x1
 ))  # fmt: skip
 rows = st.tuples(skus, texts, texts, st.sampled_from(["", "yes", "no", "perhaps"]))
 ragged = st.lists(texts, min_size=1, max_size=6)
-files = st.tuples(st.booleans(), st.lists(st.one_of(rows, rows, rows, ragged), min_size=1, max_size=15))
+blanks = st.dictionaries(st.sampled_from(["name", "description"]), st.sampled_from(["keep", "clear"]))
+files = st.tuples(st.booleans(), st.lists(st.one_of(rows, rows, rows, ragged), min_size=1, max_size=15), blanks)
 
 
 def written(with_active: bool, lines: list) -> str:
@@ -33,8 +37,19 @@ def written(with_active: bool, lines: list) -> str:
     return text.getvalue()
 
 
+class Portable(portable.PortableLoader):
+    """The portable loader on PostgreSQL, where Changes lie in one table for each import."""
+
+    def compare(self):
+        PostgresLoader(self.dataset, self.run_id, self.names)._make_changes()
+        return super().compare()
+
+
 @pytest.mark.parametrize("bucket", [2, 20_000])
-def test_loading_equals_the_reference(load, monkeypatch, bucket):
+@pytest.mark.parametrize("loader", [PostgresLoader, Portable])
+def test_loading_equals_the_reference(load, monkeypatch, loader, bucket):
+    monkeypatch.setattr(runner, "loader_for", loader)
+    monkeypatch.setattr(portable, "SLICE", 3)
     monkeypatch.setattr(runner, "BUCKET", bucket)
     monkeypatch.setattr(lanes, "BUCKET", bucket)
     monkeypatch.setattr(runner, "CHUNK", 4)
@@ -44,12 +59,12 @@ def test_loading_equals_the_reference(load, monkeypatch, bucket):
     def check(many):
         Product.objects.all().delete()
         catalogue = Catalogue()
-        for with_active, lines in many:
+        for with_active, lines, blank in many:
             live = Product.objects.values_list("sku_key", "updated_at")
             stamps = {key: (catalogue.stamps[key], stamp) for key, stamp in live}
             text = written(with_active, lines)
-            expected = catalogue.load(text)
-            run = load(text)
+            expected = catalogue.load(text, blank)
+            run = load(text, options=Options(blank=blank))
             assert run.state == "done", run.error
             assert {name: getattr(run, name) for name in expected["counts"]} == expected["counts"]
             assert run.counted == run.lines
@@ -62,5 +77,6 @@ def test_loading_equals_the_reference(load, monkeypatch, bucket):
             changes = {line: before and {k: v for k, v in before.items() if k != "updated_at"}
                        for line, before in Change.objects.filter(run=run).values_list("line", "before")}  # fmt: skip
             assert changes == expected["changes"]
+            assert not StagedRow.objects.exists()
 
     check()

@@ -130,6 +130,14 @@ def test_missing_rows_are_switched_off_and_undone(load, review, monkeypatch):
     assert list(Product.objects.order_by("id").values_list("sku", "active", "updated_at")) == before
 
 
+def test_columns_chosen_by_hand_are_staged_in_the_order_of_the_dataset(review):
+    run = review(HEADING + "A,Oak,Round,false\n", places={"sku": 0, "name": 1, "active": 3, "description": 2})
+
+    control.approve(run, None)
+    assert go_on(run).state == "done"
+    assert Product.objects.values_list("sku", "name", "description", "active").get() == ("A", "Oak", "Round", False)
+
+
 def test_mangled_keys_are_counted_with_examples(load, review):
     load(HEADING + "0017,Oak,,1\n90.750,Elm,,1\nplain,Ash,,1\n")
 
