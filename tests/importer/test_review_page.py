@@ -155,24 +155,12 @@ def test_review_in_a_browser(signed_in_page: Page, site: Site, tmp_path):
 
     expect(page.get_by_role("heading", level=1)).to_contain_text("second.csv")
     expect(page.get_by_text("The column “description” would go blank in 30 of the 150 updated rows.")).to_be_visible()
-    # SHOTS
-    for scheme in ("light", "dark"):
-        for width in (1280, 390):
-            page.emulate_media(color_scheme=scheme)
-            page.set_viewport_size({"width": width, "height": 900})
-            page.screenshot(path=f"/tmp/review-{scheme}-{width}.png")
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.screenshot(path="/tmp/review-full-390.png", full_page=True, clip={"x": 0, "y": 0, "width": 390, "height": 2600})
-    page.set_viewport_size({"width": 1280, "height": 900})
-    # END
     page.get_by_label("SKU contains").fill("REVIEW-04")
     page.get_by_role("button", name="Show").click()
     expect(page.locator(".review-row")).to_have_count(10)
     page.get_by_label("Leave out description").check()
     page.get_by_role("button", name="Compare again").click()
-    page.screenshot(path="/tmp/review-after.png")
-    print(page.content()[:6000])
-    page.get_by_role("link", name="Review what it will change").click(timeout=5000)
+    page.get_by_role("button", name="Review what it will change").click()
     expect(page.get_by_label("Leave out description")).to_be_checked()
     page.get_by_role("button", name="Import these rows").click()
     expect(page.locator("#live-head")).to_have_attribute("data-state", "done")
