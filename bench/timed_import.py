@@ -19,6 +19,7 @@ django.setup()
 from importer import control, runner  # noqa: E402
 from importer.intake import uploads  # noqa: E402
 from importer.models import Import  # noqa: E402
+from importer.options import Options  # noqa: E402
 from importer.states import FINAL, State  # noqa: E402
 
 COUNTS = ("lines", "created", "updated", "unchanged", "superseded", "held", "rejected")
@@ -29,7 +30,7 @@ def timed_import(path: Path, *, by_worker: bool) -> tuple[Import, float]:
     with path.open("rb") as stream:
         file = uploads.keep(owner=None, name=path.name, stream=stream)
     began = time.perf_counter()
-    run = control.submit(file, "products", owner=None)
+    run = control.submit(file, "products", owner=None, options=Options(unasked=True))
     if not by_worker:
         runner.run(run.pk)
     run.refresh_from_db()

@@ -15,14 +15,14 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
-from importer import datasets, locks, stopping
+from importer import datasets, locks, review, stopping
 from importer.ahead import ahead, without_collecting
 from importer.attempt import Attempt
 from importer.heart import Heart, Interrupted, Lost
 from importer.lanes import BUCKET, lanes_for, side_by_side
 from importer.loaders import search_indexes, work_tables
 from importer.loaders.choice import Loader, loader_for
-from importer.loaders.postgres import Raced
+from importer.loaders.postgres import PostgresLoader, Raced
 from importer.loaders.sql import was_locked
 from importer.models import Import, Reject
 from importer.options import Options
@@ -88,6 +88,7 @@ class Runner:
         self.run = attempt.run
         self.step = attempt.step
         self.dataset = datasets.get(self.run.dataset)
+        self.options = Options.of(self.run.options)
         self.phases = {
             State.STAGING: self._stage,
             State.COMPARING: self._compare,
@@ -101,13 +102,11 @@ class Runner:
             # Taken up from a worker that died, or resumed: the dataset is still this import's, from now on under this
             # attempt. One that failed and is tried again stands in line like any other.
             self._take_dataset()
-        while self.run.state not in FINAL | CLAIMABLE:
+        while self.run.state not in FINAL | CLAIMABLE | {State.REVIEW}:
             self.phases[State(self.run.state)]()
 
     def loader(self) -> Loader:
-        places = self.run.checkpoint["places"]
-        names = [column.name for column in self.dataset.columns if column.name in places]
-        return loader_for(self.dataset, self.run.pk, names)
+        return review.loader_of(self.run)
 
     def _take_dataset(self) -> bool:
         """Get the dataset for this attempt; False, and the worker is freed, when the import has to wait for it."""
@@ -132,8 +131,10 @@ class Runner:
                 if not how.heading:
                     resume = reader.start()
                 places = dict(options.places) or self.dataset.match(heading)
+                # In the order in which rows are cleaned; that of `places` is anybody's.
+                names = [column.name for column in self.dataset.columns if column.name in places]
                 with self.step(step_done=0, step_total=self.run.file.size) as step:
-                    loader_for(self.dataset, self.run.pk, list(places)).make_stage()
+                    loader_for(self.dataset, self.run.pk, names).make_stage()
                     step.checkpoint |= {"places": places, "width": len(heading), "resume": resume}
                     step.checkpoint["heading"] = heading[:MOST_HEADINGS] if how.heading else []
             checkpoint = self.run.checkpoint
@@ -159,14 +160,27 @@ class Runner:
         """Find in the database what every key of the file would change."""
         if not self._take_dataset():
             return
-        self._drop_search_indexes()
         with self.step() as step:
-            found = self.loader().compare()
+            loader = self.loader()
+            found = loader.compare(self.options.deactivate_missing and bool(self.dataset.switch))
             planned = found.to_create + found.to_update
-            staged = self.run.lines - self.run.rejected
-            step.set |= {"superseded": staged - found.keys, "unchanged": found.keys - planned}
-            step.checkpoint["lanes"] = lanes_for(planned)
-        self.attempt.move(State.APPLYING, step_done=0, step_total=planned)
+            superseded = self.run.lines - self.run.rejected - found.keys
+            step.set |= {"superseded": superseded, "unchanged": found.keys - planned}
+            step.checkpoint |= {"lanes": lanes_for(planned), "missing": found.missing, "missing_done": 0}
+            decision = review.decide(self.run, found, loader)
+            step.set["review"] = decision.review
+            if decision.waits:
+                # In the same transaction as what it waits with: a worker that dies in between must not let it through.
+                step.set |= {"state": State.REVIEW, "wanted": "", "seconds": self.attempt.spent()}
+                step.set |= stopping.told(self.run, Import.News.REVIEW)
+                step.checkpoint["phase"] = State.COMPARING
+                locks.release(self.run)
+        if decision.waits:
+            log.info("Import %s waits for a review.", self.run.public_id)
+            hint_next(self.run.dataset)
+            return
+        self._drop_search_indexes()
+        self.attempt.move(State.APPLYING, step_done=0, step_total=planned + found.missing)
 
     def _drop_search_indexes(self) -> None:
         """Build them after the load, in one go, where that is possible; the database remembers what is missing."""
@@ -193,7 +207,23 @@ class Runner:
                 raise
 
         side_by_side([partial(work, lane) for lane in self.run.checkpoint["lanes"]], self.attempt.heart)
+        while self._deactivate_bucket():
+            pass
         self.attempt.move(State.INDEXING, step_done=0, step_total=0)
+
+    def _deactivate_bucket(self) -> bool:
+        """Switch off the next rows that the file does not have; False when there are none."""
+        done, total = self.run.checkpoint.get("missing_done", 0), self.run.checkpoint.get("missing", 0)
+        until = min(done + BUCKET, total)
+        if done >= until:
+            return False
+        with self.step() as step:
+            loader = self.loader()
+            # The portable loader lists no missing rows.
+            assert isinstance(loader, PostgresLoader)
+            step.add |= {"deactivated": loader.deactivate(done, until), "step_done": until - done}
+            step.checkpoint["missing_done"] = until
+        return True
 
     def _apply_bucket(self, lane: str) -> bool:
         """Apply the next bucket of a lane; False when there is none."""

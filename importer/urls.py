@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from importer import control_views, download_views, prepare_views, upload_views, views
+from importer import control_views, download_views, prepare_views, review_views, upload_views, views
 
 urlpatterns = [
     path("imports/", views.index, name="imports"),
@@ -16,6 +16,7 @@ urlpatterns = [
         {"format-channels": ["import-{public_id}"]},
         name="import-events",
     ),
+    path("imports/<uuid:public_id>/review/", review_views.review, name="import-review"),
     path("imports/<uuid:public_id>/rejects/", views.rejects, name="import-rejects"),
     path("imports/<uuid:public_id>/rejects.csv", download_views.rejects_csv, name="import-rejects-csv"),
     path("imports/<uuid:public_id>/file", download_views.original, name="import-file"),

@@ -253,6 +253,12 @@ LOADIFY_PAUSE_LIMIT = number("LOADIFY_PAUSE_LIMIT", 300)
 LOADIFY_CHANGES_DAYS = number("LOADIFY_CHANGES_DAYS", 30)
 # The owner of an import that took longer than this many seconds is told when it ends.
 LOADIFY_TELL_AFTER = number("LOADIFY_TELL_AFTER", 30)
+# Percent from which an import waits for a person: of a catalogue that would change, of updated rows in which a column goes
+# blank, of a catalogue that would be switched off; and of the lines that may come out otherwise than they were approved.
+LOADIFY_WARN_CHANGED = number("LOADIFY_WARN_CHANGED", 50)
+LOADIFY_WARN_EMPTIED = number("LOADIFY_WARN_EMPTIED", 10)
+LOADIFY_WARN_INACTIVE = number("LOADIFY_WARN_INACTIVE", 10)
+LOADIFY_REVIEW_DRIFT = number("LOADIFY_REVIEW_DRIFT", 1)
 
 # --- webhooks -----------------------------------------------------------------------------------------------------
 # For a laptop: receivers may be on this machine and in its private networks.

@@ -56,8 +56,11 @@ class PortableLoader:
 
     # --- comparing -------------------------------------------------------------------------------------------------
 
-    def compare(self) -> Compared:
-        """Find the winning line of each key, the last, and number those that create or change a row."""
+    def compare(self, deactivate_missing: bool = False) -> Compared:
+        """Find the winning line of each key, the last, and number those that create or change a row.
+
+        Only a review asks to `deactivate_missing`, and reviews need PostgreSQL.
+        """
         self.staged.exclude(seq=None).update(seq=None)
         keys = to_create = to_update = 0
         for winners in self._winners():

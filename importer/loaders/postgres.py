@@ -1,9 +1,11 @@
 """Cleaned rows into their table on PostgreSQL, set by set: COPY into a staging table, compare, apply in key order.
 
-One import has three tables of its own, all logged, because a crash empties unlogged ones while the checkpoint survives:
+One import has tables of its own, all logged, because a crash empties unlogged ones while the checkpoint survives:
 
     importer_stage_<id>    every line as it was cleaned: line, key, values
     importer_plan_<id>     one row for each key that will be created or updated, numbered in key order
+    importer_missing_<id>  the keys that are to be switched off because the file does not have them, numbered in key order
+    importer_double_<id>   for the review: keys that stand in the file more than once
     importer_change_<id>   a partition of importer_change: what was really done
 
 The plan points to staged rows by their place (ctid): nothing updates or moves a staged row. What the plan says of a live row
@@ -14,18 +16,21 @@ Every function runs inside the caller's transaction. Table and column names come
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection, models
 
 from importer.datasets import Dataset
 from importer.loaders.copy_text import encode
-from importer.loaders.sql import count, one, quoted, row, run
+from importer.loaders.sql import count, one, quoted, row, rows, run
 from importer.values import BadFile
 
 #: SQL: plan row `p` is in the bucket at hand.
 _BUCKET = "p.seq > %(after)s AND p.seq <= %(until)s"
+#: SQL by type of column, "" for the others: staged row `s` changes, or empties, column `{c}` of live row `t`.
+_CHANGES = {"": "s.{c} IS NOT NULL AND s.{c} IS DISTINCT FROM t.{c}"}
+_EMPTIES = {"text": "s.{c} = '' AND t.{c} <> ''", "boolean": "NOT s.{c} AND t.{c}"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,13 @@ class Compared:
     keys: int
     to_create: int
     to_update: int
+    #: {column: rows to be updated in which it changes, or goes from something to nothing}
+    changed: dict[str, int] = field(default_factory=dict)
+    emptied: dict[str, int] = field(default_factory=dict)
+    #: Rows to be switched off because the file does not have them.
+    missing: int = 0
+    #: Live rows before; counted only when some of them would change.
+    live: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,12 +58,23 @@ class Applied:
     updated: int
 
 
+@dataclass(frozen=True)
+class Mangled:
+    """Keys that look damaged: how many, and some as [line, the key in the file, the key in the catalogue or ""]."""
+
+    count: int
+    examples: list[list[Any]]
+
+
 class Raced(Exception):
     """A live row vanished between two statements of a bucket: roll back and do the bucket again."""
 
 
 class PostgresLoader:
-    """Loads the columns `names` of one import (`run_id`) into the dataset's table."""
+    """Loads the columns `names` of one import (`run_id`) into the dataset's table.
+
+    Staged columns that are not among `names` are left out: live rows keep what they have, new ones get the field's default.
+    """
 
     def __init__(self, dataset: Dataset, run_id: int, names: Sequence[str]) -> None:
         self.dataset = dataset
@@ -62,6 +85,8 @@ class PostgresLoader:
         self.key = quoted(dataset.key.field)
         self.stage = f"importer_stage_{run_id}"
         self.plan = f"importer_plan_{run_id}"
+        self.missing = f"importer_missing_{run_id}"
+        self.doubles = f"importer_double_{run_id}"
         self.changes = f"importer_change_{run_id}"
         self.columns = [quoted(name) for name in self.names]
         self.types = [_type(meta.get_field(name)) for name in self.names]
@@ -85,41 +110,127 @@ class PostgresLoader:
 
     # --- comparing -------------------------------------------------------------------------------------------------
 
-    def compare(self) -> Compared:
-        """Find the winning line of each key and what it would change; fill the plan.
+    def compare(self, deactivate_missing: bool = False) -> Compared:
+        """Find the winning line of each key and what it would change; fill the plan, and the list of missing keys if wanted.
 
-        The last line of a key wins. A value that is NULL in the staging table leaves its field as it is.
+        The last line of a key wins. A value that is NULL in the staging table leaves its field as it is. Bit i of the plan's
+        `changed` and `emptied` stands for the i-th of `names`.
         """
         run("SET LOCAL work_mem = '96MB'")
         run(f"ANALYZE {self.stage}")
-        run(f"DROP TABLE IF EXISTS {self.plan}")
+        run(f"DROP TABLE IF EXISTS {self.plan}, {self.missing}, {self.doubles}")
         run(
             f'CREATE TABLE {self.plan} (seq bigint NOT NULL, key text COLLATE "C" NOT NULL, line bigint NOT NULL,'
-            " src tid NOT NULL, existing boolean NOT NULL) WITH (autovacuum_enabled = false)"
+            " src tid NOT NULL, existing boolean NOT NULL, changed int NOT NULL, emptied int NOT NULL)"
+            " WITH (autovacuum_enabled = false)"
         )
-        if one(f"SELECT EXISTS (SELECT FROM {self.table})"):
+        live = one(f"SELECT EXISTS (SELECT FROM {self.table})")
+        if live:
             winners = f"""
-                SELECT DISTINCT ON (s."#key") s."#key" AS key, s."#line" AS line, s.ctid AS src,
-                       t.id IS NOT NULL AS existing, t.id IS NULL OR {self._differs()} AS wanted
+                SELECT DISTINCT ON (s."#key") s."#key" AS key, s."#line" AS line, s.ctid AS src, t.id IS NOT NULL AS existing,
+                       CASE WHEN t.id IS NULL THEN 0 ELSE {self._bits(_CHANGES)} END AS changed,
+                       CASE WHEN t.id IS NULL THEN 0 ELSE {self._bits(_EMPTIES)} END AS emptied
                 FROM {self.stage} s LEFT JOIN {self.table} t ON t.{self.key} = s."#key"
                 ORDER BY s."#key", s."#line" DESC"""
         else:
             winners = f"""
                 SELECT DISTINCT ON (s."#key") s."#key" AS key, s."#line" AS line, s.ctid AS src,
-                       false AS existing, true AS wanted
+                       false AS existing, 0 AS changed, 0 AS emptied
                 FROM {self.stage} s ORDER BY s."#key", s."#line" DESC"""
         keys = one(
             f"""WITH winners AS MATERIALIZED ({winners}), planned AS (
                 INSERT INTO {self.plan}
-                SELECT row_number() OVER (ORDER BY key), key, line, src, existing FROM winners WHERE wanted)
+                SELECT row_number() OVER (ORDER BY key), key, line, src, existing, changed, emptied
+                FROM winners WHERE NOT existing OR changed <> 0)
             SELECT count(*) FROM winners"""
         )
         run(f"ALTER TABLE {self.plan} ADD PRIMARY KEY (seq)")
         run(f"ANALYZE {self.plan}")
-        create, update = row(f"SELECT count(*) FILTER (WHERE NOT existing), count(*) FILTER (WHERE existing) FROM {self.plan}")
-        if create or update:
+        tests = [f"{bits} & {1 << place} <> 0" for bits in ("changed", "emptied") for place in range(len(self.names))]
+        filters = ", ".join(f"count(*) FILTER (WHERE {test})" for test in ("NOT existing", "existing", *tests))
+        create, update, *counts = row(f"SELECT {filters} FROM {self.plan}")
+        changed, emptied = counts[: len(self.names)], counts[len(self.names) :]
+        missing = self._list_missing() if live and deactivate_missing else 0
+        if create or update or missing:
             self._make_changes()
-        return Compared(keys, create, update)
+        return Compared(
+            keys,
+            create,
+            update,
+            dict(zip(self.names, changed, strict=True)),
+            dict(zip(self.names, emptied, strict=True)),
+            missing,
+            one(f"SELECT count(*) FROM {self.table}") if update or missing else 0,
+        )
+
+    def _bits(self, tests: dict[str, str]) -> str:
+        """SQL: bit i is set where the test for its type holds for the i-th column."""
+        bits = [
+            f"CASE WHEN {test.format(c=column)} THEN {1 << place} ELSE 0 END"
+            for place, (column, kind) in enumerate(zip(self.columns, self.types, strict=True))
+            if (test := tests.get(kind, tests.get("")))
+        ]
+        return f"({' | '.join(bits)})" if bits else "0"
+
+    def _list_missing(self) -> int:
+        run(f'CREATE TABLE {self.missing} (seq bigint PRIMARY KEY, key text COLLATE "C" NOT NULL)')
+        run(
+            f"""INSERT INTO {self.missing} SELECT row_number() OVER (ORDER BY t.{self.key}), t.{self.key}
+                FROM {self.table} t WHERE {self._absent()}"""
+        )
+        run(f"ANALYZE {self.missing}")
+        return int(one(f"SELECT count(*) FROM {self.missing}"))
+
+    def _absent(self) -> str:
+        """SQL: live row `t` is switched on, and the file has no line for it."""
+        return f'{self._switch()} AND NOT EXISTS (SELECT FROM {self.stage} s WHERE s."#key" = t.{self.key})'
+
+    def _switch(self) -> str:
+        return f"t.{quoted(self.dataset.switch)}"
+
+    # --- for the review --------------------------------------------------------------------------------------------
+
+    def count_missing(self) -> int:
+        """Live rows that are switched on and that the file does not have; 0 where nothing can be switched off."""
+        return int(one(f"SELECT count(*) FROM {self.table} t WHERE {self._absent()}")) if self.dataset.switch else 0
+
+    def list_doubles(self) -> None:
+        """Keys that stand in the file more than once: how often, the line that wins, and up to 20 lines, the last first."""
+        run(f"DROP TABLE IF EXISTS {self.doubles}")
+        run(
+            f"""CREATE TABLE {self.doubles} AS
+                SELECT row_number() OVER (ORDER BY "#key") AS seq, "#key" AS key, count(*) AS n, max("#line") AS line,
+                       (array_agg(ctid ORDER BY "#line" DESC))[1:20] AS lines
+                FROM {self.stage} GROUP BY "#key" HAVING count(*) > 1"""
+        )
+        run(f"ALTER TABLE {self.doubles} ADD PRIMARY KEY (seq)")
+
+    def scientific(self) -> Mangled:
+        """New keys that are numbers in scientific notation, as a spreadsheet writes long codes: 9.71e+11."""
+        spelled = f"s.{quoted(self.dataset.key.column)}"
+        found = rows(
+            f"""SELECT p.line, {spelled}, '', count(*) OVER () FROM {self.plan} p {self.staged()}
+                WHERE NOT p.existing AND p.key ~* '^[0-9]([.,][0-9]+)?e[+-]?[0-9]+$' ORDER BY p.seq LIMIT 5"""
+        )
+        return _mangled(found)
+
+    def shortened(self) -> Mangled:
+        """New keys that are the same number as a live key with other zeros: 17 for 0017, 90.75 for 90.750."""
+        number = "'^[0-9]+([.][0-9]+)?$'"
+        if not one(f"SELECT EXISTS (SELECT FROM {self.plan} WHERE NOT existing AND key ~ {number})"):
+            return Mangled(0, [])
+        if not one(f"SELECT EXISTS (SELECT FROM {self.table})"):
+            return Mangled(0, [])
+        spelled = quoted(self.dataset.key.column)
+        found = rows(
+            f"""WITH live AS MATERIALIZED (
+                SELECT DISTINCT ON (1) {_number(f"t.{self.key}")} COLLATE "C" AS number, t.{spelled} AS spelled
+                FROM {self.table} t WHERE t.{self.key} ~ {number} ORDER BY 1, t.{self.key})
+            SELECT p.line, s.{spelled}, live.spelled, count(*) OVER ()
+            FROM {self.plan} p JOIN live ON live.number = {_number("p.key")} {self.staged()}
+            WHERE NOT p.existing AND p.key ~ {number} ORDER BY p.seq LIMIT 5"""
+        )
+        return _mangled(found)
 
     def _make_changes(self) -> None:
         """The partition for this import's Changes; attached while it is empty, so that the timeline sees what commits."""
@@ -181,17 +292,24 @@ class PostgresLoader:
         # An empty cell that keeps the old value finds none in a new row.
         values = [f"coalesce(s.{c}, %(default_{place})s)" for place, c in enumerate(self.columns)]
         defaults = {f"default_{place}": self._default(name) for place, name in enumerate(self.names)}
+        left_out = self._left_out()
+        absent = [f"%({name})s" for name in left_out]
         return count(
             f"""WITH fresh AS (
-                INSERT INTO {self.table} ({", ".join([self.key, *self.columns, *fresh])})
-                SELECT p.key, {", ".join([*values, *fresh.values()])} FROM {self.plan} p {self._staged()}
+                INSERT INTO {self.table} ({", ".join([self.key, *self.columns, *map(quoted, left_out), *fresh])})
+                SELECT p.key, {", ".join([*values, *absent, *fresh.values()])} FROM {self.plan} p {self.staged()}
                 WHERE {_BUCKET} AND NOT p.existing ORDER BY p.seq
                 ON CONFLICT ({self.key}) DO NOTHING RETURNING id, {self.key} AS key)
             INSERT INTO {self.changes} (dataset, row_id, run_id, line, at, kind)
             SELECT %(dataset)s, fresh.id, {self.run_id}, p.line, %(at)s, 'c'
             FROM fresh JOIN {self.plan} p ON p.key = fresh.key AND {_BUCKET}""",
-            bucket | defaults | {"at": self._now()},
+            left_out | bucket | defaults | {"at": self._now()},
         )
+
+    def _left_out(self) -> dict[str, Any]:
+        """What new rows get in the columns that are not loaded."""
+        fields = {column.name: self.dataset.model._meta.get_field(column.name) for column in self.dataset.columns}
+        return {name: field.get_default() for name, field in fields.items() if name not in self.names}  # type: ignore[union-attr]
 
     def _update(self, bucket: dict[str, Any]) -> int:
         before = " || ".join(
@@ -203,25 +321,45 @@ class PostgresLoader:
         return count(
             f"""WITH old AS MATERIALIZED (
                 SELECT t.id, p.seq, p.line, p.src, jsonb_build_object('updated_at', t.updated_at) || {before} AS before
-                FROM {self.plan} p {self._staged()} JOIN {self.table} t ON t.{self.key} = p.key
+                FROM {self.plan} p {self.staged()} JOIN {self.table} t ON t.{self.key} = p.key
                 WHERE {_BUCKET} AND p.existing AND {self._among()} AND {self._differs()}),
             written AS (
                 UPDATE {self.table} t SET {values}, updated_at = %(at)s
-                FROM old p {self._staged()} WHERE t.id = p.id AND {self._among()})
+                FROM old p {self.staged()} WHERE t.id = p.id AND {self._among()})
             INSERT INTO {self.changes} (dataset, row_id, run_id, line, at, kind, before)
             SELECT %(dataset)s, id, {self.run_id}, line, %(at)s, 'u', before FROM old ORDER BY seq""",
             bucket | {"at": self._now()},
         )
 
+    def deactivate(self, after: int, until: int) -> int:
+        """Switch off the missing rows `after` < seq ≤ `until` that are still on; returns how many that were."""
+        bucket: dict[str, Any] = {"after": after, "until": until, "dataset": self.dataset.name}
+        bucket["first"], bucket["last"] = row(f"SELECT min(key), max(key) FROM {self.missing} p WHERE {_BUCKET}", bucket)
+        still = f"""FROM {self.missing} p JOIN {self.table} t ON t.{self.key} = p.key
+                WHERE {_BUCKET} AND {self._among()} AND {self._switch()} ORDER BY p.seq"""
+        # Locked in key order by a statement of their own: what is written goes by the rows as they are then.
+        run(f"SELECT count(*) FROM (SELECT {still} FOR UPDATE OF t) locked", bucket)
+        return count(
+            f"""WITH old AS MATERIALIZED (SELECT p.seq, t.id, t.updated_at {still}),
+            written AS (
+                UPDATE {self.table} t SET {quoted(self.dataset.switch)} = false, updated_at = %(at)s
+                FROM old WHERE t.id = old.id AND {self._among()})
+            INSERT INTO {self.changes} (dataset, row_id, run_id, at, kind, before)
+            SELECT %(dataset)s, id, {self.run_id}, %(at)s, 'u',
+                   jsonb_build_object('updated_at', updated_at, '{self.dataset.switch}', true)
+            FROM old ORDER BY seq""",
+            bucket | {"at": self._now()},
+        )
+
     def _check_staged(self, bucket: dict[str, Any], keys: int) -> None:
-        found = one(f"SELECT count(*) FROM {self.plan} p {self._staged()} WHERE {_BUCKET}", bucket)
+        found = one(f"SELECT count(*) FROM {self.plan} p {self.staged()} WHERE {_BUCKET}", bucket)
         if found != keys:
             raise BadFile(
                 "Somebody rewrote the staging table of this import while it ran (VACUUM FULL, CLUSTER, or a restored dump), "
                 "and its plan does not fit any more. What was written so far is right; import the file again for the rest."
             )
 
-    def _staged(self) -> str:
+    def staged(self) -> str:
         """SQL: the staged row `s` that plan row `p` points to, fetched by its place.
 
         OFFSET 0 keeps the planner from reading the whole staging table for every bucket instead, which it likes to do.
@@ -264,3 +402,12 @@ def _type(field: Any) -> str:
     """The type of a staged column: text for every kind of text (the length was checked), else the field's own."""
     kind = field.db_type(connection) or "text"
     return "text" if kind.startswith(("varchar", "character varying")) else kind
+
+
+def _number(key: str) -> str:
+    """SQL: a key of digits without the zeros that a spreadsheet drops, in front and after the point."""
+    return f"ltrim(CASE WHEN strpos({key}, '.') > 0 THEN rtrim(rtrim({key}, '0'), '.') ELSE {key} END, '0')"
+
+
+def _mangled(found: list[tuple[Any, ...]]) -> Mangled:
+    return Mangled(found[0][3] if found else 0, [list(example[:3]) for example in found])

@@ -1,4 +1,4 @@
-"""The staging and plan tables of imports, once they are done with.
+"""The work tables of imports, once they are done with: what was read, the plan, and what the review shows.
 
 Databases other than PostgreSQL keep the lines of all imports in one table, and have no tables of single imports to drop.
 """
@@ -13,9 +13,11 @@ from importer.models import Change, StagedRow
 
 log = logging.getLogger(__name__)
 
+KINDS = ("stage", "plan", "missing", "double")
+
 
 def drop(run_id: int) -> None:
-    """Drop the staging and plan tables of an import; its Changes stay.
+    """Drop the work tables of an import; its Changes stay.
 
     A worker that froze inside a COPY keeps its staging table locked for as long as it is frozen: after a second the table
     is left for the next time.
@@ -26,7 +28,7 @@ def drop(run_id: int) -> None:
     try:
         with transaction.atomic():
             run("SET LOCAL lock_timeout = '1s'")
-            run(f"DROP TABLE IF EXISTS importer_stage_{run_id}, importer_plan_{run_id}")
+            run(f"DROP TABLE IF EXISTS {', '.join(f'importer_{kind}_{run_id}' for kind in KINDS)}")
     except OperationalError as problem:
         if not was_locked(problem):
             raise
@@ -70,13 +72,13 @@ def with_changes() -> set[int]:
 
 
 def found() -> dict[int, list[str]]:
-    """The staging and plan tables there are, by the import they belong to."""
+    """The work tables there are, by the import they belong to."""
     staged = StagedRow.objects.order_by().values_list("run_id", flat=True).distinct()
     tables: dict[int, list[str]] = {run_id: [StagedRow._meta.db_table] for run_id in staged}
     if connection.vendor != "postgresql":
         return tables
     for (name,) in rows(
-        r"""SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '^importer_(stage|plan)_\d+$'
+        rf"""SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '^importer_({"|".join(KINDS)})_\d+$'
         AND relnamespace = current_schema()::regnamespace"""
     ):
         tables.setdefault(int(name.rsplit("_", 1)[1]), []).append(name)

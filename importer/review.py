@@ -1,0 +1,133 @@
+"""What an import would change, in numbers and warnings for a person to look at; and whether it has to wait for one."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+
+from importer import datasets
+from importer.loaders.choice import Loader, loader_for
+from importer.loaders.postgres import Compared, PostgresLoader
+from importer.models import Import
+from importer.options import Options
+from importer.values import ImportProblem, quote
+
+#: Percentages of less than this say nothing: rows of a catalogue, rows that a warning is about, rows of a drift.
+LEAST_CATALOGUE, LEAST_ROWS, LEAST_DRIFT = 100, 20, 10
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What goes into Import.review, and whether the import waits for a person."""
+
+    review: dict[str, Any]
+    waits: bool
+
+
+def loader_of(run: Import) -> Loader:
+    """The loader of a file whose heading was read, without the columns that a person left out."""
+    dataset = datasets.get(run.dataset)
+    left_out = set(Options.of(run.options).left_out) - {dataset.key.column}
+    found = [column.name for column in dataset.columns if column.name in run.checkpoint["places"]]
+    return loader_for(dataset, run.pk, [name for name in found if name not in left_out])
+
+
+def decide(run: Import, found: Compared, loader: Loader) -> Decision:
+    """Sum up what COMPARE found. Part of the caller's transaction; makes the list of duplicates when the import waits.
+
+    The review: `counts` {to_create, to_update, unchanged, superseded, rejected, missing}, `columns` [{name, changed, emptied}],
+    `warnings` [{kind, sentence}], `mangled` {kind: {count, examples}}, `rows_before`, `drift` (a sentence or ""), `approved`
+    (the counts that a person agreed to), and `absent` (rows that could be switched off) when it waits.
+    """
+    if not isinstance(loader, PostgresLoader):
+        if run.mode == Import.Mode.REVIEW:
+            raise ImportProblem("A review needs PostgreSQL; this site runs on another database. Import the file at once.")
+        return Decision({}, waits=False)
+    planned = found.to_create + found.to_update
+    superseded = run.lines - run.rejected - found.keys
+    mangled = {"scientific": loader.scientific(), "shortened": loader.shortened()} if found.to_create else {}
+    review: dict[str, Any] = {
+        "counts": {
+            "to_create": found.to_create,
+            "to_update": found.to_update,
+            "unchanged": found.keys - planned,
+            "superseded": superseded,
+            "rejected": run.rejected,
+            "missing": found.missing,
+        },
+        "columns": [{"name": name, "changed": found.changed[name], "emptied": found.emptied[name]} for name in found.changed],
+        "rows_before": found.live,
+        "mangled": {kind: {"count": keys.count, "examples": keys.examples} for kind, keys in mangled.items() if keys.count},
+        "drift": "",
+    }
+    review["warnings"] = list(warnings(run, found, review["mangled"]))
+    approved = run.review.get("approved")
+    if approved is not None:
+        review["drift"] = drift(approved, review["counts"], run.lines)
+        if not review["drift"]:
+            review["approved"] = approved
+    waits = needed(run, review)
+    if waits:
+        review["absent"] = loader.count_missing()
+        if superseded:
+            loader.list_doubles()
+    return Decision(review, waits)
+
+
+def needed(run: Import, review: dict[str, Any]) -> bool:
+    """True when `run`, of which nothing was written yet, must not go on before a person has seen `review`."""
+    if Options.of(run.options).unasked or run.created or run.updated or run.deactivated or "approved" in review:
+        return False
+    if review["drift"] or review["warnings"] or run.review.get("chosen") or run.mode == Import.Mode.REVIEW:
+        return True
+    changes = review["counts"]["to_update"] or review["counts"]["missing"]
+    return run.mode == Import.Mode.AUTO and bool(changes)
+
+
+def warnings(run: Import, found: Compared, mangled: dict[str, Any]) -> list[dict[str, str]]:
+    """What looks like a mistake: [{"kind": …, "sentence": …}]"""
+    title = datasets.get(run.dataset).title.lower()
+    said: list[dict[str, str]] = []
+
+    def warn(kind: str, sentence: str) -> None:
+        said.append({"kind": kind, "sentence": sentence})
+
+    if found.live >= LEAST_CATALOGUE and _over(found.to_update, found.live, settings.LOADIFY_WARN_CHANGED):
+        warn("changed", f"{found.to_update:,} of the {found.live:,} {title} there are would change.")
+    switch = datasets.get(run.dataset).switch
+    for name, number in found.emptied.items():
+        if name != switch and number >= LEAST_ROWS and _over(number, found.to_update, settings.LOADIFY_WARN_EMPTIED):
+            warn("emptied", f"The column {quote(name)} would go blank in {number:,} of the {found.to_update:,} updated rows.")
+    off = found.emptied.get(switch, 0) + found.missing
+    if off >= LEAST_ROWS and _over(off, found.live, settings.LOADIFY_WARN_INACTIVE):
+        warn("inactive", f"{off:,} of the {found.live:,} {title} there are would become inactive.")
+    if found.missing and run.rejected:
+        warn("rejected", f"{run.rejected:,} lines were rejected; what they stand for counts as missing from the file.")
+    for kind, keys in mangled.items():
+        warn(kind, _mangled(kind, keys["count"], keys["examples"][0]))
+    return said
+
+
+def _mangled(kind: str, number: int, example: list[Any]) -> str:
+    line, key, live = example
+    keys = "1 new key looks" if number == 1 else f"{number:,} new keys look"
+    if kind == "scientific":
+        return f"{keys} like a long number that a spreadsheet has shortened: {quote(key)} in line {line:,}."
+    return f"{keys} as if a spreadsheet had dropped zeros: {quote(key)} in line {line:,}, where {quote(live)} is there already."
+
+
+def drift(approved: dict[str, int], counts: dict[str, int], lines: int) -> str:
+    """A sentence when `counts` have moved away from those that a person agreed to; "" when they are near enough."""
+    names = ("to_create", "to_update", "missing")
+    moved = max(abs(counts[name] - approved.get(name, 0)) for name in names)
+    if moved <= LEAST_DRIFT or not _over(moved, lines, settings.LOADIFY_REVIEW_DRIFT):
+        return ""
+    then, now = (
+        f"{part.get('to_create', 0):,} created, {part.get('to_update', 0):,} updated and {part.get('missing', 0):,} missing"
+        for part in (approved, counts)
+    )
+    return f"Rows were changed since you looked: you approved {then}; now it would be {now}. Please look again."
+
+
+def _over(part: int, whole: int, percent: int) -> bool:
+    return part * 100 > whole * percent

@@ -1,0 +1,115 @@
+"""The page on which a person looks at what an import would change, and lets it land."""
+
+import uuid
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods
+
+from importer import control, datasets, review_rows
+from importer.access import may_see_rows
+from importer.loaders.postgres import PostgresLoader
+from importer.models import Import
+from importer.options import Options
+from importer.progress import Bucket
+from importer.review import loader_of
+from importer.states import State
+
+TABS = {"updated": review_rows.updated, "created": review_rows.created, "doubles": review_rows.doubles}
+
+
+class Choices(forms.Form):
+    """Columns to leave out, and whether rows that the file does not have are switched off."""
+
+    left_out = forms.MultipleChoiceField(required=False)
+    deactivate_missing = forms.BooleanField(required=False)
+
+    def __init__(self, run: Import, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        key = datasets.get(run.dataset).key.column
+        names = [name for name in run.checkpoint.get("places", {}) if name != key]
+        self.fields["left_out"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def review(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    """What the import would change; a POST decides by its button `do`: approve, choose or cancel."""
+    run = get_object_or_404(Import.objects.select_related("file", "owner"), public_id=public_id)
+    if not may_see_rows(request.user, run):
+        raise PermissionDenied("Only the person who started an import, and staff, may see its rows.")
+    if request.method == "POST":
+        return _decide(request, run)
+    if run.state != State.REVIEW:
+        return redirect("import", public_id)
+    return render(request, "importer/review.html", _context(request, run))
+
+
+def _decide(request: HttpRequest, run: Import) -> HttpResponse:
+    person: Any = request.user
+    form = Choices(run, request.POST)
+    button = request.POST.get("do", "")
+    if button not in ("approve", "choose", "cancel") or not form.is_valid():
+        if run.state != State.REVIEW:
+            return redirect("import", run.public_id)
+        context = _context(request, run) | {"problem": "Choose from the columns of this file, and press one of the buttons."}
+        return render(request, "importer/review.html", context, status=422)
+    try:
+        if button == "approve":
+            control.approve(run, person)
+        elif button == "cancel":
+            control.cancel(run, person, roll_back=False)
+        else:
+            control.choose(run, person, tuple(form.cleaned_data["left_out"]), form.cleaned_data["deactivate_missing"])
+    except control.Refused as problem:
+        messages.error(request, str(problem))
+    return redirect("import", run.public_id)
+
+
+def _context(request: HttpRequest, run: Import) -> dict[str, Any]:
+    dataset = datasets.get(run.dataset)
+    counts, options = run.review["counts"], Options.of(run.options)
+    tab = request.GET.get("rows", "")
+    if tab not in TABS:
+        tab = "updated" if counts["to_update"] or not counts["to_create"] else "created"
+    words, column = request.GET.get("q", "").strip()[:200], request.GET.get("column", "")
+    asked = review_rows.Asked(dataset.key.fold(words), column, request.GET.get("page", ""))
+    loader = loader_of(run)
+    # Imports wait for a review on PostgreSQL alone.
+    assert isinstance(loader, PostgresLoader)
+    known = tab != "doubles" or counts["superseded"]
+    names = [column.name for column in dataset.columns if column.name in run.checkpoint["places"]]
+    columns = {found["name"]: found for found in run.review["columns"]}
+    return {
+        "run": run,
+        "review": run.review,
+        "counts": counts,
+        "title": dataset.title,
+        "key": dataset.key.column,
+        "options": options,
+        "progress": {"buckets": _buckets(counts)},
+        "columns": [(name, columns.get(name), name == dataset.key.column) for name in names],
+        "absent": counts["missing"] if options.deactivate_missing else run.review.get("absent", 0),
+        "switch": dataset.switch,
+        "tab": tab,
+        "page": TABS[tab](loader, asked) if known else None,
+        "q": words,
+        "column": column,
+        "address": urlencode({"rows": tab, "q": words, "column": column}),
+    }
+
+
+def _buckets(counts: dict[str, int]) -> list[Bucket]:
+    words = {
+        "to_create": "would be created",
+        "to_update": "would be updated",
+        "unchanged": "unchanged",
+        "superseded": "superseded",
+        "rejected": "rejected",
+    }
+    colours = {"to_create": "created", "to_update": "updated"}
+    return [Bucket(colours.get(name, name), text, counts[name]) for name, text in words.items()]

@@ -1,0 +1,184 @@
+"""What an import would change is counted and looked at before it lands."""
+
+import pytest
+from django.core.management import call_command
+
+from importer import control, runner
+from importer.models import Import, StoredFile
+from importer.options import Options
+from products.models import Product
+from tests.importer.conftest import Load, query
+
+HEADING = "sku,name,description,active\n"
+
+
+def catalogue(number: int, name: str = "Name", description: str = "Old", active: str = "true", prefix: str = "a") -> str:
+    return HEADING + "".join(f"{prefix}-{i:04},{name},{description},{active}\n" for i in range(number))
+
+
+@pytest.fixture
+def review(submit: Load, load: Load):
+    """Import `content` in a mode and with options, as far as it goes."""
+
+    def review(content: str, mode: Import.Mode = Import.Mode.REVIEW, **options: object) -> Import:
+        file = submit(content).file
+        assert file is not None
+        Import.objects.filter(file=file).delete()
+        run = control.submit(StoredFile.objects.get(pk=file.pk), "products", None, mode, Options(**options))  # type: ignore[arg-type]
+        return go_on(run)
+
+    return review
+
+
+def go_on(run: Import) -> Import:
+    runner.run(run.pk)
+    run.refresh_from_db()
+    return run
+
+
+def test_review_waits_counts_and_then_lands(load, review):
+    load(HEADING + "A,Oak,Round,true\nB,Elm,Square,true\nC,Ash,Flat,true\n")
+
+    run = review(HEADING + "a,Oak,,true\nB,Elm,Square,true\nD,Fir,New,true\nd,Fir 2,New,true\n,No key,,true\n")
+
+    assert run.state == "review"
+    counts = {"to_create": 1, "to_update": 1, "unchanged": 1, "superseded": 1, "rejected": 1, "missing": 0}
+    assert run.review["counts"] == counts
+    assert sum(counts.values()) == run.lines == 5
+    assert {column["name"]: (column["changed"], column["emptied"]) for column in run.review["columns"]} == {
+        "sku": (1, 0),
+        "name": (0, 0),
+        "description": (1, 1),
+        "active": (0, 0),
+    }
+    assert run.review["absent"] == 1
+    assert run.review["rows_before"] == 3
+    assert Product.objects.get(sku_key="a").description == "Round"
+    assert query(f"SELECT key, n, line FROM importer_double_{run.pk}") == [("d", 2, 5)]
+    assert query("SELECT run_id FROM importer_datasetlock") == [(None,)]
+
+    control.approve(run, None)
+    go_on(run)
+
+    assert run.state == "done"
+    assert (run.created, run.updated, run.unchanged, run.superseded, run.rejected) == (1, 1, 1, 1, 1)
+    assert Product.objects.get(sku_key="a").description == ""
+    assert query("SELECT count(*) FROM pg_class WHERE relname ~ '^importer_(stage|plan|missing|double)_'") == [(0,)]
+
+
+def test_auto_waits_only_when_rows_would_change(load, review):
+    assert review(HEADING + "A,Oak,Round,true\n", Import.Mode.AUTO).state == "done"
+    assert review(HEADING + "A,Oak,Round,true\nB,Elm,,true\n", Import.Mode.AUTO).state == "done"
+    assert review(HEADING + "A,Oak,Square,true\n", Import.Mode.AUTO).state == "review"
+
+
+def test_warnings_hold_an_import_that_was_to_apply_at_once(load, review):
+    load(catalogue(100))
+
+    run = review(catalogue(51, name="Other"), Import.Mode.APPLY)
+
+    assert run.state == "review"
+    assert [warning["sentence"] for warning in run.review["warnings"]] == ["51 of the 100 products there are would change."]
+    assert review(catalogue(50, name="Third"), Import.Mode.APPLY).state == "done"
+    assert review(catalogue(100, name="Fourth"), Import.Mode.APPLY, unasked=True).state == "done"
+
+
+def test_warnings_of_columns_that_go_blank_and_of_rows_that_go_off(load, review):
+    load(catalogue(100))
+
+    blank = review(catalogue(20, description=""), Import.Mode.APPLY)
+    off = review(catalogue(20, active="false"), Import.Mode.APPLY)
+
+    assert [warning["kind"] for warning in blank.review["warnings"]] == ["emptied"]
+    assert [warning["sentence"] for warning in off.review["warnings"]] == [
+        "20 of the 100 products there are would become inactive."
+    ]
+    assert review(catalogue(19, description=""), Import.Mode.APPLY).state == "done"
+
+
+def test_columns_left_out_stay_as_they_are(load, review):
+    load(HEADING + "A,Oak,Round,true\n")
+    run = review(HEADING + "A,Oak 2,Square,true\nB,Elm,New,true\n")
+
+    control.choose(run, None, ("description",), deactivate_missing=False)
+    go_on(run)
+
+    assert run.state == "review"
+    assert [column["name"] for column in run.review["columns"]] == ["sku", "name", "active"]
+    control.approve(run, None)
+    assert go_on(run).state == "done"
+    assert list(Product.objects.order_by("sku_key").values_list("name", "description")) == [("Oak 2", "Round"), ("Elm", "")]
+
+
+def test_missing_rows_are_switched_off_and_undone(load, review, monkeypatch):
+    monkeypatch.setattr(runner, "BUCKET", 2)
+    load(HEADING + "".join(f"{key},Oak,Round,{active}\n" for key, active in zip("ABCDEFG", "1111110", strict=True)))
+    before = list(Product.objects.order_by("id").values_list("sku", "active", "updated_at"))
+
+    run = review(HEADING + "A,Oak,Round,1\n", deactivate_missing=True)
+    assert run.review["counts"]["missing"] == 5
+    Product.objects.filter(sku_key="c").update(active=False)
+    control.approve(run, None)
+    assert go_on(run).state == "done"
+
+    assert (run.unchanged, run.deactivated, run.counted) == (1, 4, 1)
+    assert list(Product.objects.filter(active=True).values_list("sku", flat=True)) == ["A"]
+    assert query(f"SELECT count(*), count(line) FROM importer_change_{run.pk}") == [(4, 0)]
+    control.undo(run, None)
+    assert go_on(run).state == "undone"
+    Product.objects.filter(sku_key="c").update(active=True)
+    assert list(Product.objects.order_by("id").values_list("sku", "active", "updated_at")) == before
+
+
+def test_columns_chosen_by_hand_are_staged_in_the_order_of_the_dataset(review):
+    run = review(HEADING + "A,Oak,Round,false\n", places={"sku": 0, "name": 1, "active": 3, "description": 2})
+
+    control.approve(run, None)
+    assert go_on(run).state == "done"
+    assert Product.objects.values_list("sku", "name", "description", "active").get() == ("A", "Oak", "Round", False)
+
+
+def test_mangled_keys_are_counted_with_examples(load, review):
+    load(HEADING + "0017,Oak,,1\n90.750,Elm,,1\nplain,Ash,,1\n")
+
+    run = review(HEADING + '17,Oak,,1\n90.75,Elm,,1\n"9,71E+11",Fir,,1\n9.71E+11,Fir,,1\n18,New,,1\n1e5x,New,,1\n')
+
+    assert run.review["mangled"] == {
+        "scientific": {"count": 2, "examples": [[4, "9,71E+11", ""], [5, "9.71E+11", ""]]},
+        "shortened": {"count": 2, "examples": [[2, "17", "0017"], [3, "90.75", "90.750"]]},
+    }
+
+
+def test_approved_import_comes_back_when_much_has_changed_meanwhile(load, review):
+    load(catalogue(20))
+    run = review(catalogue(20, name="Other"))
+    control.approve(run, None)
+    Product.objects.filter(sku_key__lt="a-0011").update(name="Other")
+
+    go_on(run)
+
+    assert run.state == "review"
+    assert run.review["drift"] == (
+        "Rows were changed since you looked: you approved 0 created, 20 updated and 0 missing; "
+        "now it would be 0 created, 9 updated and 0 missing. Please look again."
+    )
+    control.approve(run, None)
+    assert go_on(run).state == "done"
+    assert (run.updated, run.unchanged) == (9, 11)
+
+
+def test_import_file_prints_what_it_waits_for(load, tmp_path, capsys):
+    load(catalogue(100))
+    path = tmp_path / "new.csv"
+    path.write_text(catalogue(100, name="Other"))
+
+    with pytest.raises(SystemExit):
+        call_command("import_file", "products", str(path))
+
+    printed = capsys.readouterr().out
+    assert "Nothing was written yet: 100 lines = 0 to create, 100 to update, 0 unchanged" in printed
+    assert "100 of the 100 products there are would change.\n" in printed
+    run = Import.objects.latest("id")
+    assert f"/imports/{run.public_id}/review/" in printed
+    call_command("import_file", "products", str(path), "--yes")
+    assert Product.objects.filter(name="Other").count() == 100
