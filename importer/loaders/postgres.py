@@ -53,6 +53,9 @@ class Raced(Exception):
 class PostgresLoader:
     """Loads the columns `names` of one import (`run_id`) into the dataset's table."""
 
+    #: Keys that `apply` should be given at once, at most.
+    most = 20_000
+
     def __init__(self, dataset: Dataset, run_id: int, names: Sequence[str]) -> None:
         self.dataset = dataset
         self.run_id = run_id

@@ -1,6 +1,7 @@
 import django.db.models.deletion
-import importer.values
 from django.db import migrations, models
+
+import importer.values
 
 
 def index_changes(apps, schema_editor):
@@ -39,5 +40,5 @@ class Migration(migrations.Migration):
                 "constraints": [models.UniqueConstraint(fields=("run", "line"), name="staged_run_line_unique")],
             },
         ),
-        migrations.RunPython(index_changes, migrations.RunPython.noop),
+        migrations.RunPython(index_changes, migrations.RunPython.noop, atomic=False),
     ]
