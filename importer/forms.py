@@ -1,5 +1,8 @@
 """Forms of the importer: what a browser sends, checked and given types."""
 
+from codecs import lookup
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -7,7 +10,12 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
 from importer import datasets
-from importer.values import quote
+from importer.datasets import Column, Dataset
+from importer.mapping import Suggestion
+from importer.models import Import
+from importer.options import Options
+from importer.readers.formats import Format
+from importer.values import quote, storable
 from pages.templatetags.figures import size as in_words
 
 
@@ -36,3 +44,138 @@ class NewImport(forms.Form):
         if not self.errors and not data.get("upload") and data.get("file") is None:
             self.add_error("file", "Choose the file to import.")
         return data
+
+
+class Reading(forms.Form):
+    """How a file is read: what was found out, to be changed by a person."""
+
+    ENCODINGS = {
+        "utf-8": "UTF-8",
+        "utf-16": "UTF-16",
+        "cp1252": "Windows-1252 (Western Europe)",
+        "iso8859-1": "Latin-1 (ISO 8859-1)",
+        "iso8859-15": "Latin-9 (ISO 8859-15)",
+        "cp1250": "Windows-1250 (Central Europe)",
+        "cp1251": "Windows-1251 (Cyrillic)",
+    }
+    #: By name, because a tab may not survive the way through a browser.
+    DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
+
+    encoding = forms.ChoiceField(label="Characters")
+    delimiter = forms.ChoiceField(
+        label="Between the cells",
+        choices=[("comma", "Comma ,"), ("semicolon", "Semicolon ;"), ("tab", "Tab"), ("bar", "Bar |")],
+    )
+    sheet = forms.ChoiceField(label="Sheet")
+    heading = forms.ChoiceField(
+        label="First line", choices=[("yes", "Says what the columns are called"), ("no", "Is data already")]
+    )
+
+    def __init__(self, found: Format, sheets: Sequence[str], data: Mapping[str, Any] | None = None) -> None:
+        encoding = _codec(found.encoding)
+        delimiter = next((name for name, mark in self.DELIMITERS.items() if mark == found.delimiter), "comma")
+        initial = {"encoding": encoding, "delimiter": delimiter, "sheet": found.sheet}
+        super().__init__(data, initial=initial | {"heading": "yes" if found.heading else "no"})
+        self.found = found
+        encodings = {encoding: found.encoding.upper()} | self.ENCODINGS
+        self._choose_from("encoding", list(encodings.items()))
+        self._choose_from("sheet", [(name, name) for name in sheets])
+        for name in ("encoding", "delimiter") if found.kind == "workbook" else ("sheet",):
+            del self.fields[name]
+
+    def _choose_from(self, name: str, choices: list[tuple[str, str]]) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = choices
+
+    def how(self) -> Format:
+        """What was chosen, on top of what was found; only what was found while the form is not valid."""
+        if not self.is_valid():
+            return self.found
+        data: dict[str, Any] = dict(self.cleaned_data)
+        data["heading"] = data["heading"] == "yes"
+        if "delimiter" in data:
+            data["delimiter"] = self.DELIMITERS[data["delimiter"]]
+        if data.get("encoding") == _codec(self.found.encoding):
+            data["encoding"] = self.found.encoding
+        return replace(self.found, **data)
+
+
+def _codec(name: str) -> str:
+    """One name for each encoding, and for UTF-8 with and without its mark."""
+    return lookup(name).name.removesuffix("-sig")
+
+
+class Prepare(forms.Form):
+    """Which heading of the file goes into which column, what empty cells do, and how careful the import is."""
+
+    mode = forms.ChoiceField(label="Before it lands", choices=Import.Mode.choices, initial=Import.Mode.AUTO)
+    deactivate_missing = forms.BooleanField(required=False)
+    most_rejects = forms.IntegerField(
+        label="Stop when more lines than this are rejected",
+        required=False,
+        min_value=0,
+        max_value=10**9,
+        help_text="Leave it empty for no limit.",
+        error_messages={"invalid": "Write a whole number of lines, or leave it empty."},
+    )
+
+    BLANK = [("clear", "clears the old value"), ("keep", "keeps the old value")]
+
+    def __init__(
+        self, dataset: Dataset, headings: Sequence[str], suggestion: Suggestion, data: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(data)
+        self.dataset = dataset
+        self.width = len(headings)
+        places = [("", "— not in the file —"), *((str(place), _named(text, place)) for place, text in enumerate(headings))]
+        for column in dataset.columns:
+            self.fields[f"place_{column.name}"] = forms.ChoiceField(
+                label=f"Column of the file for {column.name}",
+                choices=places,
+                required=column.required,
+                initial=str(suggestion.places.get(column.name, "")),
+                error_messages={"required": f"Choose which column of the file holds the {column.name}."},
+            )
+            if column.blank_choice:
+                self.fields[f"blank_{column.name}"] = forms.ChoiceField(
+                    label=f"An empty cell of {column.name}",
+                    choices=self.BLANK,
+                    initial=suggestion.blank.get(column.name, column.blank),
+                )
+        if dataset.switch:
+            self.fields["deactivate_missing"].label = f"Switch off {dataset.title.lower()} that are missing from the file"
+        else:
+            del self.fields["deactivate_missing"]
+
+    def columns(self) -> Iterator[tuple[Column, forms.BoundField, forms.BoundField | None]]:
+        """Each column with its fields, for the page."""
+        for column in self.dataset.columns:
+            yield column, self[f"place_{column.name}"], self[f"blank_{column.name}"] if column.blank_choice else None
+
+    def places(self) -> dict[str, int]:
+        """What is chosen so far, valid or not."""
+        chosen = {column.name: str(place.value()) for column, place, _ in self.columns()}
+        valid = {str(place) for place in range(self.width)}
+        return {name: int(place) for name, place in chosen.items() if place in valid}
+
+    def blank(self) -> dict[str, str]:
+        """The same for empty cells."""
+        chosen = {column.name: str(blank.value()) for column, _, blank in self.columns() if blank is not None}
+        return {name: choice for name, choice in chosen.items() if choice in dict(self.BLANK)}
+
+    def options(self, how: Format) -> Options:
+        """For `control.submit`, when the form is valid."""
+        return Options(
+            format=how.as_json(),
+            places=self.places(),
+            blank=self.blank(),
+            deactivate_missing=self.cleaned_data.get("deactivate_missing", False),
+            most_rejects=self.cleaned_data["most_rejects"],
+        )
+
+
+def _named(heading: str, place: int) -> str:
+    """A heading as a choice; one without text is called by its place."""
+    shown = storable(heading).strip()
+    return f"{shown[:60]}…" if len(shown) > 60 else shown or f"Column {place + 1} (no name)"

@@ -1,6 +1,6 @@
 """Rows on their way from a reader to a loader: raw batches, and what cleaning makes of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from importer.datasets import Dataset
@@ -50,17 +50,19 @@ class Cleaned:
 class Cleaning:
     """Cleans batches of one file into one dataset.
 
-    `places` says in which cell each column stands, `width` how many cells a line must have. A whole column is cleaned at
-    once, at the speed of C; only a batch with a bad cell in it is gone through row by row.
+    `places` says in which cell each column stands, `width` how many cells a line must have, `blank` for which columns an
+    empty cell keeps the old value or clears it, where that is not as the dataset has it. A whole column is cleaned at once,
+    at the speed of C; only a batch with a bad cell in it is gone through row by row.
     """
 
-    def __init__(self, dataset: Dataset, places: dict[str, int], width: int) -> None:
+    def __init__(self, dataset: Dataset, places: Mapping[str, int], width: int, blank: Mapping[str, str] | None = None) -> None:
         self.dataset = dataset
         self.width = width
         self.names = [column.name for column in dataset.columns if column.name in places]
         self.places = [places[name] for name in self.names]
         self.cleaners = [dataset.column(name).clean for name in self.names]
         self.key_index = self.names.index(dataset.key.column)
+        self.keeps = [(blank or {}).get(name, dataset.column(name).blank) == "keep" for name in self.names]
 
     def clean(self, batch: Batch) -> Cleaned:
         lines, rows, rejected = batch.lines, batch.rows, list(batch.rejected)
@@ -73,6 +75,7 @@ class Cleaning:
         try:
             cells = list(zip(*rows, strict=True))
             columns = [clean.many(cells[place]) for clean, place in zip(self.cleaners, self.places, strict=True)]
+            columns = [_kept(column) if keeps else column for column, keeps in zip(columns, self.keeps, strict=True)]
             keys = [self.dataset.key.fold(value or "") for value in columns[self.key_index]]
             if "" in keys:
                 raise BadValue
@@ -80,13 +83,18 @@ class Cleaning:
             lines, keys, columns = self._one_by_one(lines, rows, rejected)
         return Cleaned(lines, keys, columns, rejected, batch.resume, batch.done)
 
+    def values(self, row: list[str]) -> list[str | None]:
+        """The values of one row, for each of `names`. Raises BadValue for the first cell that cannot be taken."""
+        values = [clean(row[place]) for clean, place in zip(self.cleaners, self.places, strict=True)]
+        return [None if keeps and value == "" else value for value, keeps in zip(values, self.keeps, strict=True)]
+
     def _one_by_one(
         self, lines: list[int], rows: list[list[str]], rejected: list[Rejected]
     ) -> tuple[list[int], list[str], list[Sequence[str | None]]]:
         good: list[tuple[int, str, list[str | None]]] = []
         for line, row in zip(lines, rows, strict=True):
             try:
-                values = [clean(row[place]) for clean, place in zip(self.cleaners, self.places, strict=True)]
+                values = self.values(row)
                 key = self.dataset.key.fold(values[self.key_index] or "")
                 if not key:
                     raise BadValue(f"The {self.names[self.key_index]} is empty.")
@@ -100,3 +108,8 @@ class Cleaning:
     def _wrong_width(self, line: int, row: list[str]) -> Rejected:
         cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
         return Rejected(line, row, f"Line {line}: {cells} where the heading has {self.width}.")
+
+
+def _kept(column: Sequence[str | None]) -> Sequence[str | None]:
+    """A column in which empty cells leave the old value as it is."""
+    return [None if value == "" else value for value in column] if "" in column else column

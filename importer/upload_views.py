@@ -5,6 +5,7 @@ import binascii
 from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.conf import settings
@@ -17,11 +18,12 @@ from django.utils.http import http_date
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
-from importer import control
+from importer import control, datasets, preview
 from importer.forms import NewImport
 from importer.intake import uploads as intake
-from importer.models import StoredFile
-from importer.values import ImportProblem
+from importer.models import Import, StoredFile
+from importer.readers.formats import sniff
+from importer.values import BadHeading, ImportProblem
 from pages.http import render_part
 
 TUS_VERSION = "1.0.0"
@@ -52,12 +54,11 @@ class BadRequest(Exception):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
-    """Show the form of a new import, or start one with a file that is here (`upload`) or comes along (`file`)."""
+    """Show the form of a new import, or go on with a file that is here (`upload`) or comes along (`file`)."""
     form = NewImport(request.POST, request.FILES) if request.method == "POST" else NewImport()
     if form.is_valid():
         try:
-            run = control.submit(_file_of(request, form), dataset=form.cleaned_data["dataset"], owner=_person(request))
-            return redirect("import", run.public_id)
+            return _go_on(request, _file_of(request, form), form.cleaned_data["dataset"])
         except StoredFile.DoesNotExist:
             form.add_error("file", "The file that was sent is not here any more. Choose it again.")
         except ImportProblem as problem:
@@ -76,6 +77,19 @@ def _file_of(request: HttpRequest, form: NewImport) -> StoredFile:
         intake.complete(file)
         return file
     return intake.keep(_person(request), form.cleaned_data["file"].name, form.cleaned_data["file"])
+
+
+def _go_on(request: HttpRequest, file: StoredFile, dataset: str) -> HttpResponse:
+    """Start the import when there is nothing to ask and nobody wants to `look` first; else to the page that asks."""
+    with preview.opened(file) as content:
+        try:
+            plan = preview.first_plan(content, datasets.get(dataset), sniff(content, file.name))
+            perfect = plan.is_perfect(datasets.get(dataset))
+        except BadHeading:
+            perfect = False
+    if "look" in request.POST or not perfect:
+        return redirect(f"{reverse('import-prepare', args=[file.public_id])}?{urlencode({'dataset': dataset})}")
+    return redirect("import", control.submit(file, dataset, _person(request), Import.Mode.AUTO).public_id)
 
 
 def tus(view: View[Rest]) -> View[Rest]:

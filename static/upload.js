@@ -14,6 +14,7 @@ const chooser = form.elements.file;
 const endpoint = form.getAttribute("data-uploads");
 const largest = Number(form.getAttribute("data-largest"));
 const start = byId("start");
+const look = byId("look");
 const pause = byId("pause");
 const cancel = byId("cancel");
 
@@ -23,6 +24,8 @@ let upload = null;
 let state = "idle";
 let seen = [];
 let said = "";
+// The button that was pressed, for the form's last step.
+let pressed = null;
 
 // --- words --------------------------------------------------------------------------------------------------------
 
@@ -65,7 +68,7 @@ function say(sentence) {
 function show(next) {
     state = next;
     const busy = state === "sending" || state === "paused" || state === "stopped";
-    start.hidden = busy || state === "done";
+    start.hidden = look.hidden = busy || state === "done";
     pause.hidden = !busy;
     pause.textContent = state === "sending" ? "Pause" : "Go on";
     cancel.hidden = !busy;
@@ -117,10 +120,10 @@ async function choose(chosen) {
     show("idle");
     if (file.size > largest) {
         notice(`“${file.name}” has ${size(file.size)}; files of up to ${size(largest)} are taken.`, "error");
-        start.disabled = true;
+        start.disabled = look.disabled = true;
         return;
     }
-    start.disabled = false;
+    start.disabled = look.disabled = false;
     const mine = prepare(chosen);
     upload = mine;
     const before = await earlier(mine);
@@ -151,7 +154,7 @@ function forgetOldAnswers() {
     for (const list of form.querySelectorAll(".errorlist")) list.remove();
     chooser.removeAttribute("aria-invalid");
     start.textContent = "Start the import";
-    start.disabled = false;
+    start.disabled = look.disabled = false;
 }
 
 // --- sending ------------------------------------------------------------------------------------------------------
@@ -220,10 +223,14 @@ function send() {
 function finish() {
     progress(file.size, file.size);
     show("done");
-    notice("The file has arrived. Starting the import…");
+    notice(pressed === look ? "The file has arrived. Opening it…" : "The file has arrived. Starting the import…");
     form.elements.upload.value = upload.url.replace(/\/$/, "").split("/").pop();
     // Disabled, so that the browser does not send the bytes a second time.
     chooser.disabled = true;
+    if (pressed === look) {
+        const asked = Object.assign(document.createElement("input"), { type: "hidden", name: look.name, value: look.value });
+        form.append(asked);
+    }
     form.submit();
 }
 
@@ -249,7 +256,9 @@ form.addEventListener("submit", (event) => {
     // Nothing chosen: the server says so.
     if (!file) return;
     event.preventDefault();
-    if (upload && state === "idle") send();
+    if (!upload || state !== "idle") return;
+    pressed = event.submitter;
+    send();
 });
 
 pause.addEventListener("click", () => {

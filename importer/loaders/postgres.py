@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
+from django.db import connection, models
 
 from importer.datasets import Dataset
 from importer.loaders.copy_text import encode
@@ -181,10 +181,9 @@ class PostgresLoader:
 
     def _insert(self, bucket: dict[str, Any]) -> int:
         fresh = {"created_at": "%(at)s", "updated_at": "%(at)s"}
-        values = [
-            f"s.{column}" if kind != "boolean" else f"coalesce(s.{column}, {self._default(name)})"
-            for name, column, kind in zip(self.names, self.columns, self.types, strict=True)
-        ]
+        # An empty cell that keeps the old value finds none in a new row.
+        values = [f"coalesce(s.{c}, %(default_{place})s)" for place, c in enumerate(self.columns)]
+        defaults = {f"default_{place}": self._default(name) for place, name in enumerate(self.names)}
         return count(
             f"""WITH fresh AS (
                 INSERT INTO {self.table} ({", ".join([self.key, *self.columns, *fresh])})
@@ -194,7 +193,7 @@ class PostgresLoader:
             INSERT INTO {self.changes} (dataset, row_id, run_id, line, at, kind)
             SELECT %(dataset)s, fresh.id, {self.run_id}, p.line, %(at)s, 'c'
             FROM fresh JOIN {self.plan} p ON p.key = fresh.key AND {_BUCKET}""",
-            bucket | {"at": self._now()},
+            bucket | defaults | {"at": self._now()},
         )
 
     def _update(self, bucket: dict[str, Any]) -> int:
@@ -241,9 +240,10 @@ class PostgresLoader:
         """SQL: staged row `s` would change live row `t`."""
         return "(" + " OR ".join(f"(s.{c} IS NOT NULL AND s.{c} IS DISTINCT FROM t.{c})" for c in self.columns) + ")"
 
-    def _default(self, name: str) -> str:
+    def _default(self, name: str) -> Any:
         field = self.dataset.model._meta.get_field(name)
-        return "true" if field.get_default() else "false"  # type: ignore[union-attr]
+        default = field.get_default()  # type: ignore[union-attr]
+        return bool(default) if isinstance(field, models.BooleanField) else default
 
     def _now(self) -> Any:
         """One moment for a whole bucket, by the database's clock."""

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -15,15 +16,15 @@ Load = Callable[..., Import]
 
 @pytest.fixture
 def submit(transactional_db: None, settings, tmp_path) -> Load:
-    """Store `content` as a file and queue its import; no worker hears of it."""
+    """Store `content` as a file and queue its import, `chosen` as control.submit takes it; no worker hears of it."""
     settings.STORAGES = {
         **settings.STORAGES,
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": tmp_path}},
     }
 
-    def submit(content: str | bytes, dataset: str = "products", name: str = "file.csv") -> Import:
+    def submit(content: str | bytes, dataset: str = "products", name: str = "file.csv", **chosen: Any) -> Import:
         data = content.encode() if isinstance(content, str) else content
-        return control.submit(uploads.keep(None, name, io.BytesIO(data)), dataset, owner=None)
+        return control.submit(uploads.keep(None, name, io.BytesIO(data)), dataset, owner=None, **chosen)
 
     return submit
 
@@ -32,8 +33,8 @@ def submit(transactional_db: None, settings, tmp_path) -> Load:
 def load(submit: Load) -> Load:
     """Store `content` as a file and import it here and now."""
 
-    def load(content: str | bytes, dataset: str = "products", name: str = "file.csv") -> Import:
-        run = submit(content, dataset, name)
+    def load(content: str | bytes, dataset: str = "products", name: str = "file.csv", **chosen: Any) -> Import:
+        run = submit(content, dataset, name, **chosen)
         runner.run(run.pk)
         run.refresh_from_db()
         return run

@@ -16,8 +16,11 @@ class Catalogue:
     rows: dict[str, tuple[str, str, str, bool]] = field(default_factory=dict)
     stamps: dict[str, int] = field(default_factory=dict)
 
-    def load(self, text: str) -> dict[str, object]:
-        """Import a file with the heading sku,name,description[,active]; returns buckets, rejected lines and before-images."""
+    def load(self, text: str, blank: dict[str, str] | None = None) -> dict[str, object]:
+        """Import a file with the heading sku,name,description[,active]; returns buckets, rejected lines and before-images.
+
+        `blank` {column: "keep" or "clear"} says what an empty name or description does to the old one.
+        """
         reader = csv.reader(io.StringIO(text, newline=""))
         heading = next(reader)
         lines, rejected, winners = 0, [], {}
@@ -46,6 +49,10 @@ class Catalogue:
         changes = {}
         for key, (line, (sku, name, description, active)) in winners.items():
             old = self.rows.get(key)
+            if old and not name and (blank or {}).get("name") == "keep":
+                name = old[1]
+            if old and not description and (blank or {}).get("description") == "keep":
+                description = old[2]
             new = (sku, name, description, active == "yes" if active else (old[3] if old else True))
             if old == new:
                 counts["unchanged"] += 1

@@ -11,6 +11,7 @@ from importer import lanes, runner
 from importer.loaders import portable
 from importer.loaders.postgres import PostgresLoader
 from importer.models import Change, StagedRow
+from importer.options import Options
 from products.models import Product
 from tests.importer.reference import Catalogue
 
@@ -24,7 +25,8 @@ texts = st.one_of(st.sampled_from(["", "\\N", "\\", "a\tb", "one\ntwo", "\x1d\x1
 ))  # fmt: skip
 rows = st.tuples(skus, texts, texts, st.sampled_from(["", "yes", "no", "perhaps"]))
 ragged = st.lists(texts, min_size=1, max_size=6)
-files = st.tuples(st.booleans(), st.lists(st.one_of(rows, rows, rows, ragged), min_size=1, max_size=15))
+blanks = st.dictionaries(st.sampled_from(["name", "description"]), st.sampled_from(["keep", "clear"]))
+files = st.tuples(st.booleans(), st.lists(st.one_of(rows, rows, rows, ragged), min_size=1, max_size=15), blanks)
 
 
 def written(with_active: bool, lines: list) -> str:
@@ -57,12 +59,12 @@ def test_loading_equals_the_reference(load, monkeypatch, loader, bucket):
     def check(many):
         Product.objects.all().delete()
         catalogue = Catalogue()
-        for with_active, lines in many:
+        for with_active, lines, blank in many:
             live = Product.objects.values_list("sku_key", "updated_at")
             stamps = {key: (catalogue.stamps[key], stamp) for key, stamp in live}
             text = written(with_active, lines)
-            expected = catalogue.load(text)
-            run = load(text)
+            expected = catalogue.load(text, blank)
+            run = load(text, options=Options(blank=blank))
             assert run.state == "done", run.error
             assert {name: getattr(run, name) for name in expected["counts"]} == expected["counts"]
             assert run.counted == run.lines

@@ -1,0 +1,90 @@
+"""The page between a file and its import: how it is read, which heading goes into which column, and the first rows."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import IO, Any
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_http_methods
+
+from accounts.models import User
+from importer import control, datasets, mapping, preview
+from importer.datasets import Dataset
+from importer.forms import Prepare, Reading
+from importer.models import Import, StoredFile
+from importer.readers.formats import sheets, sniff
+from importer.values import ImportProblem
+from pages.http import render_part
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def prepare(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Show how a file of one's own would be imported; a POST with `start` imports it so, any other shows it anew."""
+    file = get_object_or_404(StoredFile, public_id=public_id, owner_id=request.user.pk, completed_at__isnull=False)
+    context: dict[str, Any] = {"file": file, "dataset": _dataset(request)}
+    status = 200
+    try:
+        with preview.opened(file) as content:
+            _read(request, content, context)
+        if "start" in request.POST:
+            status = 422
+            if context["form"].is_valid() and context["reading"].is_valid():
+                return redirect("import", _start(request, context).public_id)
+    except ImportProblem as problem:
+        context["problem"] = str(problem)
+        status = 422
+    return render_part(request, "importer/prepare.html", "importer/_prepare.html", context, status=status)
+
+
+def _dataset(request: HttpRequest) -> Dataset:
+    try:
+        return datasets.get(request.GET.get("dataset", "products"))
+    except KeyError as problem:
+        raise Http404(str(problem.args[0])) from None
+
+
+def _read(request: HttpRequest, content: IO[bytes], context: dict[str, Any]) -> None:
+    """Put the forms and the first rows into the context: as far as possible, when it ends with BadFile."""
+    data, dataset = request.POST or None, context["dataset"]
+    how = sniff(content, context["file"].name)
+    names = sheets(content) if how.kind == "workbook" else []
+    context["reading"] = reading = Reading(how, names, data)
+    if data is None:
+        plan = preview.first_plan(content, dataset, how)
+        context["reading"] = Reading(plan.how, names)
+    else:
+        plan = preview.plan(content, dataset, reading.how())
+    context["plan"] = plan
+    context["columns"] = columns = _columns(plan.seen.headings)
+    # Chosen places mean nothing once the file is read in another way.
+    context["moved"] = moved = data is not None and data.get("columns") != columns
+    form = Prepare(dataset, plan.seen.headings, plan.suggestion, None if moved else data)
+    context |= {"form": form, **_shown(form, plan)}
+
+
+def _shown(form: Prepare, plan: preview.Plan) -> dict[str, Any]:
+    """What the page says of the places chosen so far."""
+    places = form.places()
+    return {
+        "names": [column.name for column in form.dataset.columns if column.name in places],
+        "rows": preview.rows(form.dataset, plan.seen, places, form.blank()),
+        "missing": mapping.Suggestion(places).missing(form.dataset),
+        "unused": [text for place, text in enumerate(plan.seen.headings) if place not in places.values()],
+    }
+
+
+def _columns(headings: Sequence[str]) -> str:
+    """Says whether two readings of a file have the same columns in the same places."""
+    return hashlib.sha256(json.dumps(headings).encode()).hexdigest()
+
+
+def _start(request: HttpRequest, context: dict[str, Any]) -> Import:
+    form, dataset = context["form"], context["dataset"]
+    assert isinstance(request.user, User)
+    mode = Import.Mode(form.cleaned_data["mode"])
+    run = control.submit(context["file"], dataset.name, request.user, mode, form.options(context["plan"].how))
+    mapping.remember(dataset, context["plan"].seen.headings, form.places(), form.blank())
+    return run

@@ -1,0 +1,142 @@
+"""The first rows of a file as an import would take them, before anything is started."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import IO
+
+from django.core.files.storage import default_storage
+
+from importer import mapping
+from importer.datasets import Dataset
+from importer.models import StoredFile
+from importer.readers.formats import Format, open_rows
+from importer.rows import Batch, Cleaning
+from importer.values import BadFile, BadValue, Cleaner, quote, storable
+
+#: Rows that are shown.
+ROWS = 20
+#: Characters of a cell that are shown.
+LONGEST = 200
+
+
+@dataclass(frozen=True)
+class Look:
+    """The beginning of a file: what its columns are called, and its first records."""
+
+    headings: list[str]
+    batch: Batch
+
+
+@dataclass(frozen=True)
+class Cell:
+    """`text` is None for a cell that leaves the old value as it is; `problem` says why a cell is not taken."""
+
+    column: str
+    text: str | None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line as it would be taken; `problem` when it would be rejected."""
+
+    line: int
+    cells: list[Cell]
+    problem: str = ""
+
+
+@contextmanager
+def opened(file: StoredFile) -> Iterator[IO[bytes]]:
+    """The bytes of a stored file. Raises BadFile when there are none."""
+    if not file.size:
+        raise BadFile(f"The file {quote(file.name)} is empty.")
+    if not default_storage.exists(file.path):
+        raise BadFile("The file is not in storage any more; upload it again.")
+    with default_storage.open(file.path) as content:
+        yield content
+
+
+def look(content: IO[bytes], how: Format) -> Look:
+    """Read the heading and the first ROWS records. Raises BadFile."""
+    reader = open_rows(content, how)
+    first, resume = reader.heading()
+    if not how.heading:
+        first, resume = mapping.numbered(first), reader.start()
+    beginning = Batch()
+    for batch in reader.batches(resume, ROWS):
+        beginning.lines += batch.lines
+        beginning.rows += batch.rows
+        beginning.rejected += batch.rejected
+        if len(beginning.rows) >= ROWS:
+            break
+    return Look(first, beginning)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a file would be imported as things stand: how it is read, its beginning, and which cell goes where."""
+
+    how: Format
+    seen: Look
+    suggestion: mapping.Suggestion
+    #: The first line looks like data, so it is not taken for the headings.
+    doubted: bool = False
+
+    def is_perfect(self, dataset: Dataset) -> bool:
+        """True when there is nothing to ask a person before the start."""
+        plain = self.how.kind == "csv" and self.how.encoding.replace("_", "-").startswith("utf-8") and self.how.heading
+        return plain and mapping.is_perfect(dataset, self.seen.headings, self.suggestion)
+
+
+def plan(content: IO[bytes], dataset: Dataset, how: Format) -> Plan:
+    """Read the beginning of a file as `how` says and suggest the rest. Raises BadFile."""
+    seen = look(content, how)
+    return Plan(how, seen, mapping.suggest(dataset, seen.headings, how.heading))
+
+
+def first_plan(content: IO[bytes], dataset: Dataset, how: Format) -> Plan:
+    """The same for a format that no person has seen yet: the first line may be no heading. Raises BadFile."""
+    planned = plan(content, dataset, how)
+    headings = planned.seen.headings
+    if not how.heading or planned.suggestion.remembered or not mapping.looks_like_data(dataset, headings):
+        return planned
+    return replace(plan(content, dataset, replace(how, heading=False)), doubted=True)
+
+
+def rows(dataset: Dataset, seen: Look, places: Mapping[str, int], blank: Mapping[str, str]) -> list[Row]:
+    """The first records, mapped and cleaned; none before the key has its place."""
+    if dataset.key.column not in places:
+        return []
+    cleaning = Cleaning(dataset, places, len(seen.headings), blank)
+    taken = [_row(cleaning, line, cells) for line, cells in zip(seen.batch.lines, seen.batch.rows, strict=True)]
+    unread = [Row(reject.line, [], reject.reason) for reject in seen.batch.rejected]
+    return sorted(taken + unread, key=lambda row: row.line)[:ROWS]
+
+
+def _row(cleaning: Cleaning, line: int, cells: list[str]) -> Row:
+    cleaned = cleaning.clean(Batch([line], [cells]))
+    if not cleaned.rejected:
+        values = [column[0] for column in cleaned.columns]
+        return Row(line, [Cell(name, _shown(value)) for name, value in zip(cleaning.names, values, strict=True)])
+    reason = cleaned.rejected[0].reason
+    if len(cells) != cleaning.width:
+        return Row(line, [], reason)
+    parts = zip(cleaning.names, cleaning.cleaners, cleaning.places, strict=True)
+    return Row(line, [Cell(name, _shown(cells[place]), _problem(clean, cells[place])) for name, clean, place in parts], reason)
+
+
+def _problem(clean: Cleaner, text: str) -> str:
+    try:
+        clean(text)
+    except BadValue as problem:
+        return str(problem)
+    return ""
+
+
+def _shown(text: str | None) -> str | None:
+    """As much of a cell as a page can show."""
+    if text is None:
+        return None
+    shown = storable(text[: LONGEST + 1])
+    return f"{shown[:LONGEST]}…" if len(shown) > LONGEST else shown
