@@ -99,7 +99,13 @@ class Attempt:
                         # A worker that freezes inside its transaction must not keep rows locked against its successor.
                         limit = int(lease().total_seconds() * 1000)
                         cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = {limit}")
+                alone = connection.vendor == "sqlite"
+                if alone and not self.heart.alive():
+                    raise Lost
                 yield step
+                if alone:
+                    # SQLite has one writer: the heart could not beat meanwhile, and nobody could take the import over.
+                    self.heart.renew()
                 # Held until the commit is over: the checkpoint of one thread must not carry what another may still lose.
                 mine = self._turn.acquire()
                 written = self._write(step)

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from importer.heart import lease
+from importer.loaders.sql import itself
 from importer.models import DatasetLock, Import
 from importer.states import FINAL, State
 from importer.values import ImportProblem
@@ -45,7 +46,7 @@ def take(run: Import) -> bool:
 def keep_out(dataset: str) -> None:
     """Keep imports away from the dataset to the end of the caller's transaction. Raises Taken when one has it."""
     DatasetLock.objects.get_or_create(dataset=dataset)
-    lock = DatasetLock.objects.select_for_update(of=("self",)).select_related("run").get(dataset=dataset)
+    lock = DatasetLock.objects.select_for_update(of=itself()).select_related("run").get(dataset=dataset)
     if lock.run is not None and not lock.run.is_final:
         raise Taken(lock.run)
 

@@ -23,7 +23,7 @@ from importer.lanes import BUCKET, lanes_for, side_by_side
 from importer.loaders import search_indexes, work_tables
 from importer.loaders.choice import Loader, loader_for
 from importer.loaders.postgres import PostgresLoader, Raced
-from importer.loaders.sql import was_locked
+from importer.loaders.sql import itself, was_locked
 from importer.models import Import, Reject
 from importer.options import Options
 from importer.readers.formats import Format, open_rows, sniff
@@ -228,7 +228,7 @@ class Runner:
     def _apply_bucket(self, lane: str) -> bool:
         """Apply the next bucket of a lane; False when there is none."""
         done, begin, end = self.run.checkpoint["lanes"][lane]
-        after, until = begin + done, min(begin + done + BUCKET, end)
+        after, until = begin + done, min(begin + done + min(BUCKET, self.loader().most), end)
         if after >= until:
             return False
         for _ in range(5):
@@ -329,7 +329,7 @@ class Runner:
     def _stop(self) -> None:
         """Go by what is wanted now: somebody may have changed their mind meanwhile."""
         with transaction.atomic():
-            found = self.attempt.mine().select_for_update(of=("self",)).first()
+            found = self.attempt.mine().select_for_update(of=itself()).first()
             if found is None:
                 raise Lost
             spent = self.attempt.spent()

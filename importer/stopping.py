@@ -11,6 +11,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from importer import locks
+from importer.loaders.sql import itself
 from importer.models import Import
 from importer.signals import import_ended
 from importer.states import FINAL, State
@@ -21,7 +22,7 @@ HALF_WRITTEN = frozenset({State.APPLYING, State.INDEXING, State.UNDOING})
 
 def locked(run_id: int) -> Import:
     """The import's row, held to the end of the transaction: whoever presses a button at the same time comes after."""
-    return Import.objects.select_for_update(of=("self",)).get(pk=run_id)
+    return Import.objects.select_for_update(of=itself()).get(pk=run_id)
 
 
 def stop(run: Import, wanted: str) -> None:

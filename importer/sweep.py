@@ -13,6 +13,7 @@ from django.utils import timezone
 from importer import locks, news, runner, stopping
 from importer.intake import uploads
 from importer.loaders import search_indexes, work_tables
+from importer.loaders.sql import itself
 from importer.models import DatasetLock, Import
 from importer.signals import import_ended
 from importer.states import FINAL, WORKING, State
@@ -56,7 +57,7 @@ def revive() -> None:
 def take_back(run: Import, same: QuerySet[Import]) -> int:
     """Bring an import whose worker died where somebody wanted it, most often to the queue; 0 when it is not the `same`."""
     with transaction.atomic():
-        found = same.select_for_update(of=("self",)).first()
+        found = same.select_for_update(of=itself()).first()
         if found is None:
             return 0
         stopping.stop(found, found.wanted)
@@ -68,7 +69,7 @@ def cancel_forgotten() -> None:
     late = {"state": State.PAUSED, "paused_at__lt": timezone.now() - timedelta(seconds=settings.LOADIFY_PAUSE_LIMIT)}
     for run_id in Import.objects.filter(**late).values_list("pk", flat=True):
         with transaction.atomic():
-            found = Import.objects.select_for_update(of=("self",), skip_locked=True).filter(pk=run_id, **late).first()
+            found = Import.objects.select_for_update(of=itself(), skip_locked=True).filter(pk=run_id, **late).first()
             if found is not None:
                 stopping.cancel(found)
                 log.info("Import %s was paused for too long, and is cancelled.", found.public_id)
@@ -94,7 +95,7 @@ def build_missing(dataset: str) -> None:
     """Build the search indexes that an import dropped and could not build again."""
     with transaction.atomic():
         free = DatasetLock.objects.filter(locks.free(), dataset=dataset)
-        lock = free.select_for_update(skip_locked=True, of=("self",)).first()
+        lock = free.select_for_update(skip_locked=True, of=itself()).first()
         if lock is None:
             return
         # Holding the row keeps imports away from the dataset until the indexes are there.

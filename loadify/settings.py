@@ -132,6 +132,17 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     # Transaction poolers cannot keep a server-side cursor between statements.
     DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
 
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"].setdefault("OPTIONS", {}).update(
+        {
+            # Readers do not wait for the one writer, and writers stand in line from the beginning of a transaction:
+            # one that began by reading would be refused at its first write.
+            "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL",
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,  # seconds
+        }
+    )
+
 STORAGES = {
     "default": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",

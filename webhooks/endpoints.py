@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
@@ -90,7 +90,7 @@ def replay(endpoint: Endpoint, since: datetime) -> int:
     while True:
         with transaction.atomic():
             # Somebody may replay the same at the same time: what both find is sent once, and counted once.
-            Endpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
+            Endpoint.objects.select_for_update(no_key=connection.features.has_select_for_no_key_update).get(pk=endpoint.pk)
             pks = list(missed.filter(pk__gt=last).values_list("pk", flat=True)[:BATCH])
             Delivery.objects.bulk_create(Delivery(endpoint=endpoint, event_id=pk, next_at=now) for pk in pks)
         hints.give()

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
@@ -98,7 +98,7 @@ def _judge(outcomes: Sequence[Outcome], now: datetime) -> None:
     stale = Q(failures__gt=0) | Q(succeeded_at=None) | Q(succeeded_at__lt=now - timedelta(minutes=1))
     # Most receivers are well and were so a moment ago: nothing is written then.
     touched = Endpoint.objects.filter(Q(pk__in=failed) | Q(pk__in=well) & stale)
-    for endpoint in touched.select_for_update(no_key=True).order_by("pk"):
+    for endpoint in touched.select_for_update(no_key=connection.features.has_select_for_no_key_update).order_by("pk"):
         for outcome in outcomes:
             if outcome.claimed.endpoint_id == endpoint.pk:
                 _judge_one(endpoint, outcome, now)

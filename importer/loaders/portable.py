@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from importer.datasets import Dataset
 from importer.loaders.postgres import Applied, Compared, Raced
-from importer.loaders.sql import quoted
+from importer.loaders.sql import quoted, run
 from importer.models import Change, StagedRow
 from importer.rows import Cleaned
 
@@ -25,6 +25,9 @@ SLICE = 500
 
 class PortableLoader:
     """Loads the columns `names` of one import (`run_id`) into the dataset's table."""
+
+    #: Keys that `apply` should be given at once, at most: about a second's work, so that a pause need not wait for longer.
+    most = 2_000
 
     def __init__(self, dataset: Dataset, run_id: int, names: Sequence[str]) -> None:
         self.dataset = dataset
@@ -73,9 +76,15 @@ class PortableLoader:
                     to_update += row is not None
                     staged.seq = to_create + to_update
                     wanted.append(staged)
-            StagedRow.objects.bulk_update(wanted, ["seq"])
+            self._number(wanted)
             keys += len(winners)
         return Compared(keys, to_create, to_update)
+
+    def _number(self, wanted: list[StagedRow]) -> None:
+        """Store the numbers of one slice: bulk_update would take five times as long to write the same statement."""
+        if wanted:
+            numbers = " ".join(f"WHEN {staged.pk} THEN {staged.seq}" for staged in wanted)
+            run(f"UPDATE {self.stage} SET seq = CASE id {numbers} END WHERE id IN ({', '.join(str(s.pk) for s in wanted)})")
 
     def _winners(self) -> Iterator[list[StagedRow]]:
         """The last line of every key, in key order, slice by slice."""

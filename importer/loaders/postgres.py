@@ -76,6 +76,9 @@ class PostgresLoader:
     Staged columns that are not among `names` are left out: live rows keep what they have, new ones get the field's default.
     """
 
+    #: Keys that `apply` should be given at once, at most.
+    most = 20_000
+
     def __init__(self, dataset: Dataset, run_id: int, names: Sequence[str]) -> None:
         self.dataset = dataset
         self.run_id = run_id

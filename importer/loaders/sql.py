@@ -12,6 +12,11 @@ def quoted(name: str) -> str:
     return connection.ops.quote_name(name)
 
 
+def itself() -> tuple[str, ...]:
+    """For select_for_update(of=…): lock the rows, and not those joined with them, where the database can tell them apart."""
+    return ("self",) if connection.features.has_select_for_update_of else ()
+
+
 def run(sql: str, params: dict[str, Any] | None = None) -> None:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)

@@ -40,5 +40,5 @@ class Migration(migrations.Migration):
                 "constraints": [models.UniqueConstraint(fields=("run", "line"), name="staged_run_line_unique")],
             },
         ),
-        migrations.RunPython(index_changes, migrations.RunPython.noop),
+        migrations.RunPython(index_changes, migrations.RunPython.noop, atomic=False),
     ]

@@ -1,0 +1,74 @@
+"""One Loadify on the database of DATABASE_URL, in a process of its own: makes its tables, imports files, tells as JSON.
+
+portable_site.py FILE…
+"""
+
+import io
+import json
+import os
+import sys
+from typing import Any
+
+
+def imported(path: str) -> dict[str, Any]:
+    """Import a file as `manage.py import_file` does; what it reports, the rejected lines, Changes and rows after it."""
+    from django.core.management import call_command
+
+    from importer.models import Change, Import, StagedRow
+    from products.models import Product
+
+    out = io.StringIO()
+    call_command("import_file", "products", path, json=True, stdout=out)
+    run = Import.objects.latest("pk")
+    changes = Change.objects.filter(run=run).order_by("line").values_list("line", "before")
+    return {
+        "report": json.loads(out.getvalue()),
+        "rejected": list(run.rejects.order_by("line").values_list("line", flat=True)),
+        "changes": {line: before and {n: v for n, v in before.items() if n != "updated_at"} for line, before in changes},
+        "rows": {row[0]: row[1:] for row in Product.objects.values_list("sku_key", "sku", "name", "description", "active")},
+        "staged": StagedRow.objects.count(),
+    }
+
+
+def steered() -> dict[str, Any]:
+    """What the verbs and the timetable do with the last import, and what a search finds."""
+    from importer import changes, control, datasets, sweep
+    from importer.models import Import
+    from products import search
+
+    run = Import.objects.latest("pk")
+    try:
+        control.undo(run, None)
+        undo = ""
+    except control.Refused as refused:
+        undo = str(refused)
+    assert run.file is not None
+    queued = control.submit(run.file, "products", owner=None)
+    control.pause(queued, None)
+    paused = queued.state
+    control.cancel(queued, None, roll_back=False)
+    sweep.sweep()
+    sweep.tidy()
+    found = search.find({"q": "thr", "sort": "name"}, "")
+    words = search.find({"words": "z"}, "")
+    return {
+        "undo": undo,
+        "states": [paused, queued.state],
+        "found": [product.sku for product in found.page.rows],
+        "words": [product.sku for product in words.page.rows],
+        "cleared": changes.clear(datasets.get("products"), None),
+    }
+
+
+if __name__ == "__main__":
+    os.environ["DJANGO_SETTINGS_MODULE"] = "loadify.settings"
+    if os.environ["DATABASE_URL"].startswith("mysql:"):
+        import pymysql
+
+        pymysql.install_as_MySQLdb()
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0, skip_checks=True)
+    print(json.dumps({"imports": [imported(path) for path in sys.argv[1:]], **steered()}))
