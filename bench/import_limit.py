@@ -18,6 +18,7 @@ from loadify.servers import CannotStart
 
 LOADED = "products_product"
 COPY, FRESH, AGAIN, CHANGED = "`\\copy`", "fresh import", "identical again", "every row changed"
+UPSERT = "staging and one upsert by hand, every row changed"
 
 #: What makes an index the same as another, whatever it and its table are called.
 _INDEXES = """
@@ -65,11 +66,15 @@ class Comparison:
         self.copied = Arm(COPY, self._copy)
         self.fresh = Arm(FRESH, lambda: self._import(raw), (keys, 0, 0))
         self.again = Arm(AGAIN, lambda: self._import(raw), (0, 0, keys))
+        self.upserted: Arm | None = None
         self.arms = [self.copied, self.fresh, self.again]
         if changed:
             other = here.folder / "changed.csv"
             raw_copy.change_all(raw, other)
-            self.arms.append(Arm(CHANGED, lambda: self._import(other), (0, keys, 0)))
+            clean_other = here.folder / "clean-changed.csv"
+            raw_copy.clean(other, clean_other)
+            self.upserted = Arm(UPSERT, lambda: {"seconds": raw_copy.upsert(self.here.url, clean_other)})
+            self.arms += [Arm(CHANGED, lambda: self._import(other), (0, keys, 0)), self.upserted]
 
     def round(self) -> None:
         self.here.ask(f"DROP TABLE IF EXISTS {raw_copy.TABLE}")
@@ -81,7 +86,7 @@ class Comparison:
     def _measure(self, arm: Arm) -> None:
         self.here.ask("CHECKPOINT")
         report = arm.load()
-        table = raw_copy.TABLE if arm is self.copied else LOADED
+        table = LOADED if arm.outcome else raw_copy.TABLE
         arm.seconds.append(report["seconds"] + self._clean_pending_lists(table))
         arm.phases.append(report.get("phases", {}))
         self._check(arm, table, report)
@@ -114,8 +119,10 @@ class Comparison:
         if persistence != "p":
             raise SystemExit(f"{arm.name}: {table} is not a logged table.")
         content = self.here.ask(_CONTENT.format(table=table))
-        if arm.name != CHANGED and content != self.here.ask(_CONTENT.format(table=raw_copy.TABLE)):
+        if arm.name not in (CHANGED, UPSERT) and content != self.here.ask(_CONTENT.format(table=raw_copy.TABLE)):
             raise SystemExit(f"{arm.name}: {table} holds other rows than \\copy wrote.")
+        if arm.name == UPSERT and content != self.here.ask(_CONTENT.format(table=LOADED)):
+            raise SystemExit(f"{arm.name}: {table} holds other rows than the import wrote.")
         if content[0][0] != self.keys:
             raise SystemExit(f"{arm.name}: {table} holds {content[0][0]:,} rows, {self.keys:,} were expected.")
 
@@ -133,6 +140,7 @@ class Comparison:
                     "seconds": [round(seconds, 2) for seconds in arm.seconds],
                     "median": round(arm.median, 2),
                     "times_copy": round(arm.times(self.copied), 3),
+                    "times_upsert": round(arm.times(self.upserted), 3) if self.upserted else None,
                     "times_fresh": round(arm.times(self.fresh), 3),
                     "phases": {
                         name: round(statistics.median(phases[name] for phases in arm.phases), 2)
@@ -153,15 +161,15 @@ def markdown(report: dict[str, Any]) -> str:
         f"{report['rows']:,} records, {report['keys']:,} SKUs, {report['megabytes']} MB; PostgreSQL {report['server']},"
         f" Python {report['python']}, {report['cores']} cores; {report['copied_by']}.",
         "",
-        "| | seconds (median) | each round | × `\\copy` | × fresh | phases (median s) |",
-        "|---|---|---|---|---|---|",
+        "| | seconds (median) | each round | × `\\copy` | × fresh | × upsert | phases (median s) |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name, arm in report["arms"].items():
         rounds = ", ".join(f"{seconds:.1f}" for seconds in arm["seconds"])
         phases = ", ".join(f"{phase} {seconds:.1f}" for phase, seconds in arm["phases"].items()) or "–"
-        lines.append(
-            f"| {name} | {arm['median']:.1f} | {rounds} | {arm['times_copy']:.2f} | {arm['times_fresh']:.2f} | {phases} |"
-        )
+        upsert = f"{arm['times_upsert']:.2f}" if arm["times_upsert"] else "–"
+        ratios = f"{arm['times_copy']:.2f} | {arm['times_fresh']:.2f} | {upsert}"
+        lines.append(f"| {name} | {arm['median']:.1f} | {rounds} | {ratios} | {phases} |")
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ from django.db import models
 from django.utils import timezone
 
 from importer.states import FINAL, State
+from importer.values import ByteOrdered
 
 
 def uuid7() -> uuid.UUID:
@@ -191,6 +192,30 @@ class Reject(models.Model):
 
     def __str__(self) -> str:
         return self.reason
+
+
+class StagedRow(models.Model):
+    """A cleaned line that waits to be written, on databases other than PostgreSQL, where each import has a table for them.
+
+    `values` holds the text of each column, null for "as it is"; `seq` numbers, in key order, the lines that change a row.
+    """
+
+    run = models.ForeignKey(Import, models.CASCADE, related_name="+", db_index=False)
+    line = models.BigIntegerField()
+    #: 700 characters of four bytes are what MariaDB can index beside two numbers.
+    key = ByteOrdered(max_length=700)
+    values = models.JSONField()
+    seq = models.BigIntegerField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "line"], name="staged_run_line_unique")]
+        indexes = [
+            models.Index(fields=["run", "key", "line"], name="staged_key"),
+            models.Index(fields=["run", "seq"], name="staged_seq"),
+        ]
+
+    def __str__(self) -> str:
+        return f"line {self.line} of import {self.run_id}"
 
 
 class Change(models.Model):

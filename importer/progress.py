@@ -1,15 +1,17 @@
 """What there is to say about an import at this moment: phase, percent, speed, time left, and where its lines went."""
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.utils import timezone
 
 from importer import datasets
 from importer.models import DatasetLock, Import
 from importer.pictures import Point, speed_over_time
-from importer.states import FINAL, WORKING, State
+from importer.states import FINAL, NEEDS_SOMEBODY, WORKING, State
 
 #: phase → where it begins and how much of the bar is its own, in percent.
 SHARES: dict[State, tuple[int, int]] = {
@@ -76,8 +78,28 @@ class Snapshot:
     phases: tuple[Phase, ...]
     error: str
     waiting_for: Holder | None
+    #: When a paused import is cancelled by itself.
+    cancelled_at: datetime | None
+    #: Rows it wrote that no undo has taken back.
+    written: int
+    #: What an undo has done so far: rows "restored", "removed", "kept", "gone"; None without one.
+    undone: Mapping[str, int] | None
     started_at: datetime | None
     finished_at: datetime | None
+
+    @property
+    def needs_somebody(self) -> bool:
+        return self.state in NEEDS_SOMEBODY
+
+    @property
+    def has_note(self) -> bool:
+        """Whether there is a sentence to say beside the figures."""
+        noted = (State.WAITING, State.QUEUED, State.PAUSED, State.REVIEW, State.CANCELLED)
+        return bool(self.error) or self.undone is not None or self.state in noted
+
+    @property
+    def seconds_to_cancel(self) -> float | None:
+        return max(0.0, (self.cancelled_at - timezone.now()).total_seconds()) if self.cancelled_at else None
 
     @property
     def is_final(self) -> bool:
@@ -99,12 +121,13 @@ class Snapshot:
 def snapshot(run: Import, ask_holder: bool = True) -> Snapshot:
     """Look at `run` as it was loaded. One query when it waits and `ask_holder`: who holds the dataset; else none."""
     state = State(run.state)
-    elapsed = ((run.finished_at or timezone.now()) - run.started_at).total_seconds() if run.started_at else None
+    began = undo_began(run) or run.started_at
+    elapsed = ((run.finished_at or timezone.now()) - began).total_seconds() if began else None
     return Snapshot(
         id=run.public_id,
         dataset=dataset_title(run.dataset),
         state=state,
-        words=state.label,
+        words=words(run),
         version=run.version,
         percent=percent_done(run),
         lines=run.lines,
@@ -114,13 +137,43 @@ def snapshot(run: Import, ask_holder: bool = True) -> Snapshot:
         rows_per_second=rows_per_second(run, elapsed),
         seconds_left=seconds_left(run),
         elapsed=elapsed,
-        points=speed_over_time(run.samples),
+        points=() if is_undo(run) else speed_over_time(run.samples),
         phases=phases(run),
         error=run.error,
         waiting_for=holder(run) if state == State.WAITING and ask_holder else None,
+        cancelled_at=run.paused_at + timedelta(seconds=settings.LOADIFY_PAUSE_LIMIT)
+        if state == State.PAUSED and run.paused_at
+        else None,
+        written=rows_written(run),
+        undone={name: run.undo.get(name, 0) for name in ("restored", "removed", "kept", "gone")} if is_undo(run) else None,
         started_at=run.started_at,
         finished_at=run.finished_at,
     )
+
+
+def words(run: Import) -> str:
+    """The state in words; what was asked of the worker a moment ago counts, though it has not stopped yet."""
+    if run.state in WORKING and run.wanted == Import.Wanted.PAUSE:
+        return "Pausing"
+    if run.state in WORKING and run.wanted == Import.Wanted.CANCEL:
+        return "Cancelling"
+    return str(State(run.state).label)
+
+
+def is_undo(run: Import) -> bool:
+    """True from the moment an undo is wanted, also while it waits or pauses, and when it has ended in any way."""
+    return bool(run.checkpoint.get("phase") == State.UNDOING)
+
+
+def undo_began(run: Import) -> datetime | None:
+    began = run.undo.get("began") if is_undo(run) else None
+    return datetime.fromisoformat(began) if began else None
+
+
+def rows_written(run: Import) -> int:
+    """Rows of the dataset that this import wrote and no undo has taken back."""
+    taken_back: int = run.undo.get("restored", 0) + run.undo.get("removed", 0)
+    return max(0, run.created + run.updated + run.deactivated - taken_back)
 
 
 def dataset_title(name: str) -> str:
@@ -143,7 +196,7 @@ def buckets(run: Import) -> tuple[Bucket, ...]:
 
 
 def shares(run: Import) -> dict[State, tuple[int, int]]:
-    if run.state in (State.UNDOING, State.UNDONE):
+    if is_undo(run):
         return UNDO_SHARES
     if run.state == State.PUBLISHING or State.PUBLISHING in run.seconds:
         return QUEUE_SHARES
@@ -179,15 +232,19 @@ def fraction(run: Import) -> float:
 
 
 def phases(run: Import) -> tuple[Phase, ...]:
-    return tuple(Phase(phase, phase.label, run.seconds.get(phase), run.state == phase) for phase in shares(run))
+    known = {**SHARES, **UNDO_SHARES} if is_undo(run) else shares(run)
+    return tuple(Phase(phase, phase.label, run.seconds.get(phase), run.state == phase) for phase in known)
 
 
 def rows_per_second(run: Import, elapsed: float | None) -> float | None:
     """The speed of the last seconds while rows move, over the whole work when the import has ended; else None."""
+    if is_undo(run):
+        worked = run.seconds.get(State.UNDOING) if run.state in FINAL else elapsed
+        return run.step_done / worked if worked and run.step_done else None
     if run.state in FINAL:
         worked = sum(run.seconds.values()) or elapsed
         return run.lines / worked if worked and run.lines else None
-    if run.state not in (State.STAGING, State.APPLYING, State.PUBLISHING, State.UNDOING) or len(run.samples) < 2:
+    if run.state not in (State.STAGING, State.APPLYING, State.PUBLISHING) or len(run.samples) < 2:
         return None
     last_at, last_rows = run.samples[-1]
     first_at, first_rows = next((sample for sample in run.samples[:-1] if sample[0] >= last_at - SPEED_WINDOW), run.samples[-2])
@@ -202,6 +259,11 @@ def seconds_left(run: Import) -> float | None:
     phase = phase_reached(run)
     if phase is None or run.state not in WORKING:
         return None
+    if phase == State.UNDOING:
+        began = undo_began(run)
+        spent = (timezone.now() - began).total_seconds() if began else 0.0
+        enough = spent >= GUESS_FROM_SECONDS and fraction(run) >= GUESS_FROM_FRACTION
+        return spent / fraction(run) * (1 - fraction(run)) if enough else None
     known = shares(run)
     begin, share = known[phase]
     later = (100 - begin - share) / share

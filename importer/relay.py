@@ -76,11 +76,13 @@ def stamps(public_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Stamp]:
 
 def render(public_id: uuid.UUID, stamp: Stamp) -> Payload:
     """Load and render one import. Raises Import.DoesNotExist."""
-    progress = snapshot(Import.objects.get(public_id=public_id))
+    run = Import.objects.get(public_id=public_id)
+    progress = snapshot(run)
     html = render_to_string("importer/_progress.html", {"progress": progress})
     data = {
         "version": progress.version,
         "state": progress.state.value,
+        "wanted": run.wanted,
         "rejected": progress.rejected,
         "final": progress.is_final,
         "html": html,

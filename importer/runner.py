@@ -21,8 +21,8 @@ from importer.attempt import Attempt
 from importer.heart import Heart, Interrupted, Lost
 from importer.lanes import BUCKET, lanes_for, side_by_side
 from importer.loaders import search_indexes, work_tables
-from importer.loaders.copy_text import encode
-from importer.loaders.postgres import PostgresLoader, Raced
+from importer.loaders.choice import Loader, loader_for
+from importer.loaders.postgres import Raced
 from importer.loaders.sql import was_locked
 from importer.models import Import, Reject
 from importer.options import Options
@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 #: Records a step stages; 1,000 cost 25–40 % more, 20,000 gain 10–15 % but hold the page's news back (measured).
 CHUNK = 5_000
+#: Cells of a heading that are kept, to stand above its rejects.
+MOST_HEADINGS = 2_000
 #: Cells of a rejected line that are kept.
 MOST_CELLS = 100
 
@@ -102,10 +104,10 @@ class Runner:
         while self.run.state not in FINAL | CLAIMABLE:
             self.phases[State(self.run.state)]()
 
-    def loader(self) -> PostgresLoader:
+    def loader(self) -> Loader:
         places = self.run.checkpoint["places"]
         names = [column.name for column in self.dataset.columns if column.name in places]
-        return PostgresLoader(self.dataset, self.run.pk, names)
+        return loader_for(self.dataset, self.run.pk, names)
 
     def _take_dataset(self) -> bool:
         """Get the dataset for this attempt; False, and the worker is freed, when the import has to wait for it."""
@@ -131,11 +133,13 @@ class Runner:
                     resume = reader.start()
                 places = dict(options.places) or self.dataset.match(heading)
                 with self.step(step_done=0, step_total=self.run.file.size) as step:
-                    PostgresLoader(self.dataset, self.run.pk, list(places)).make_stage()
+                    loader_for(self.dataset, self.run.pk, list(places)).make_stage()
                     step.checkpoint |= {"places": places, "width": len(heading), "resume": resume}
+                    step.checkpoint["heading"] = heading[:MOST_HEADINGS]
             checkpoint = self.run.checkpoint
             cleaning = Cleaning(self.dataset, checkpoint["places"], checkpoint["width"], options.blank)
             cleaned = map(cleaning.clean, reader.batches(checkpoint["resume"], CHUNK))
+            encode = self.loader().encode
             encoded = ((batch, encode(batch)) for batch in cleaned)
             with without_collecting(), ahead(encoded, self.attempt.heart.check) as batches:
                 for batch, rows in batches:
@@ -144,7 +148,7 @@ class Runner:
             raise BadFile("The file has a heading line and nothing else.")
         self.attempt.move(State.COMPARING, step_done=0, step_total=0)
 
-    def _stage_batch(self, batch: Cleaned, rows: bytes) -> None:
+    def _stage_batch(self, batch: Cleaned, rows: Any) -> None:
         with self.step(step_done=batch.done) as step:
             self.loader().copy(rows)
             Reject.objects.bulk_create(_reject(self.run, rejected) for rejected in batch.rejected)

@@ -26,6 +26,8 @@ WORKING = frozenset({State.STAGING, State.COMPARING, State.APPLYING, State.INDEX
 CLAIMABLE = frozenset({State.QUEUED, State.WAITING})
 #: States that end an import; undo and retry are the only ways out.
 FINAL = frozenset({State.DONE, State.FAILED, State.CANCELLED, State.UNDONE})
+#: States in which nothing goes on until a person decides.
+NEEDS_SOMEBODY = frozenset({State.REVIEW, State.PAUSED})
 
 _LEAVE_WORK = frozenset({State.QUEUED, State.PAUSED, State.FAILED, State.CANCELLED})
 

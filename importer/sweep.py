@@ -10,7 +10,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from importer import locks, runner, stopping
+from importer import locks, news, runner, stopping
 from importer.intake import uploads
 from importer.loaders import search_indexes, work_tables
 from importer.models import DatasetLock, Import
@@ -38,6 +38,7 @@ def sweep() -> None:
             runner.hint(following)
     for dataset in DatasetLock.objects.exclude(missing_indexes=[]).values_list("dataset", flat=True):
         build_missing(dataset)
+    news.mail_due()
 
 
 def revive() -> None:
@@ -76,12 +77,12 @@ def cancel_forgotten() -> None:
 def give_up(run: Import, same: QuerySet[Import]) -> int:
     """End an import at which one worker after the other died; 0 when it is not the `same` any more."""
     ended = copy(run)
-    news = stopping.told(run, Import.News.ENDED)
+    told = stopping.told(run, Import.News.ENDED)
     ended.state, ended.finished_at = State.FAILED, timezone.now()
     ended.error = f"{DEATHS} workers died, or lost the database, one after the other at one place; their logs say why."
     with transaction.atomic():
         moved = same.update(
-            state=ended.state, version=F("version") + 1, finished_at=ended.finished_at, error=ended.error, wanted="", **news
+            state=ended.state, version=F("version") + 1, finished_at=ended.finished_at, error=ended.error, wanted="", **told
         )
         if moved:
             locks.release(run)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from importer import prepare_views, upload_views, views
+from importer import control_views, download_views, prepare_views, upload_views, views
 
 urlpatterns = [
     path("imports/", views.index, name="imports"),
@@ -17,6 +17,15 @@ urlpatterns = [
         name="import-events",
     ),
     path("imports/<uuid:public_id>/rejects/", views.rejects, name="import-rejects"),
+    path("imports/<uuid:public_id>/rejects.csv", download_views.rejects_csv, name="import-rejects-csv"),
+    path("imports/<uuid:public_id>/file", download_views.original, name="import-file"),
+    path("imports/<uuid:public_id>/kept/", views.kept, name="import-kept"),
+    path("imports/<uuid:public_id>/control/", control_views.part, name="import-control"),
+    path("imports/<uuid:public_id>/pause/", control_views.press, {"verb": "pause"}, name="import-pause"),
+    path("imports/<uuid:public_id>/resume/", control_views.press, {"verb": "resume"}, name="import-resume"),
+    path("imports/<uuid:public_id>/retry/", control_views.press, {"verb": "retry"}, name="import-retry"),
+    path("imports/<uuid:public_id>/cancel/", control_views.cancel, name="import-cancel"),
+    path("imports/<uuid:public_id>/undo/", control_views.undo_import, name="import-undo"),
     path("uploads/", upload_views.uploads, name="uploads"),
     path("uploads/<uuid:public_id>", upload_views.upload, name="upload"),
 ]

@@ -46,14 +46,20 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", visible).casefold())
 
 
-class KeyField(_CharField):
-    """A stored key, filled from another field by one Python function whenever the row is saved.
-
-    It compares bytes on every database, so that Python's order of keys is the database's order.
-    `of` names the source field, `folded_by` makes the key. Neither changes the schema, so migrations leave them out.
-    """
+class ByteOrdered(_CharField):
+    """Text that compares bytes on every database, so that Python's order of keys is the database's order."""
 
     COLLATIONS = {"postgresql": "C", "mysql": "utf8mb4_nopad_bin", "sqlite": "BINARY"}
+
+    def db_parameters(self, connection: BaseDatabaseWrapper) -> dict[str, Any]:
+        return {**super().db_parameters(connection), "collation": self.COLLATIONS[connection.vendor]}
+
+
+class KeyField(ByteOrdered):
+    """A stored key, filled from another field by one Python function whenever the row is saved.
+
+    `of` names the source field, `folded_by` makes the key. Neither changes the schema, so migrations leave them out.
+    """
 
     def __init__(self, *args: Any, of: str = "", folded_by: Callable[[str], str] = fold, **kwargs: Any) -> None:
         self.of = of
@@ -65,9 +71,6 @@ class KeyField(_CharField):
         name, path, args, kwargs = super().deconstruct()
         kwargs.pop("editable", None)
         return name, path, args, kwargs
-
-    def db_parameters(self, connection: BaseDatabaseWrapper) -> dict[str, Any]:
-        return {**super().db_parameters(connection), "collation": self.COLLATIONS[connection.vendor]}
 
     def pre_save(self, model_instance: models.Model, add: bool) -> str:
         key = self.folded_by(getattr(model_instance, self.of))

@@ -1,6 +1,7 @@
 """Pages about imports: the history, one import with its live progress, and its rejects."""
 
 import uuid
+from urllib.parse import urlencode
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -8,8 +9,11 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_safe
 from django_eventstream.views import events as eventstream
 
+from importer import datasets, news
 from importer.access import may_see_rows
-from importer.models import Import, Reject
+from importer.control_views import mine, offered, person
+from importer.filters import HistoryForm
+from importer.models import Change, Import, Reject
 from importer.progress import snapshot
 from pages.http import render_part, wants_part
 from pages.paging import page
@@ -25,7 +29,9 @@ events = require_GET(eventstream)
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     """Imports, newest first; `?before=<public id>` goes on where a page ended (UUIDs of version 7 sort by time)."""
-    runs = Import.objects.select_related("owner", "file").order_by("-public_id")
+    form = HistoryForm(request.GET)
+    every = Import.objects.select_related("owner", "file").order_by("-public_id")
+    runs = form.narrow(every, person(request))
     before = as_uuid(request.GET.get("before", ""))
     if before:
         runs = runs.filter(public_id__lt=before)
@@ -33,6 +39,8 @@ def index(request: HttpRequest) -> HttpResponse:
     rows = [(run, snapshot(run, ask_holder=False), may_see_rows(request.user, run)) for run in found[:PAGE]]
     context = {
         "rows": rows,
+        "form": form,
+        "narrowed": urlencode(form.query()),
         "before": before,
         "next": found[PAGE - 1].public_id if len(found) > PAGE else None,
         "moving": any(not run.is_final for run in found[:PAGE]),
@@ -43,13 +51,15 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_safe
 def show(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """One import: what everybody may see, and for those who may see rows the latest rejects."""
-    run = get_object_or_404(Import.objects.select_related("owner", "file"), public_id=public_id)
+    run = get_object_or_404(Import.objects.select_related("owner", "file", "decided_by"), public_id=public_id)
     sees_rows = may_see_rows(request.user, run)
+    news.see(run, person(request))
     context = {
         "run": run,
         "progress": snapshot(run),
         "sees_rows": sees_rows,
         "rejects": latest(run) if sees_rows else [],
+        "buttons": offered(run) if sees_rows else frozenset(),
     }
     return render(request, "importer/import.html", context)
 
@@ -66,6 +76,16 @@ def rejects(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         found = page(Reject.objects.filter(run=run), request.GET.get("page", ""), by=("line",), size=PAGE)
         context = {"run": run, "rejects": found.rows, "page": found}
     return render_part(request, "importer/rejects.html", "importer/_rejects.html", context)
+
+
+@require_safe
+def kept(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    """What an undo left alone: the Changes of the import that remain, with the row as it is now, or None where it is gone."""
+    run = mine(request, public_id)
+    found = page(Change.objects.filter(run=run), request.GET.get("page", ""), by=("row_id",), size=PAGE)
+    rows = datasets.get(run.dataset).model._default_manager.in_bulk([change.row_id for change in found.rows])
+    left = [(change, rows.get(change.row_id)) for change in found.rows]
+    return render(request, "importer/kept.html", {"run": run, "rows": left, "page": found})
 
 
 def latest(run: Import) -> list[Reject]:

@@ -13,8 +13,15 @@ from webhooks.event_types import declare
 
 IMPORT_COMPLETED = declare("import.completed", "An import is done")
 IMPORT_FAILED = declare("import.failed", "An import has failed")
+IMPORT_CANCELLED = declare("import.cancelled", "An import was cancelled")
+IMPORT_UNDONE = declare("import.undone", "An import was undone")
 
-_TYPES = {State.DONE: IMPORT_COMPLETED, State.FAILED: IMPORT_FAILED}
+_TYPES = {
+    State.DONE: IMPORT_COMPLETED,
+    State.FAILED: IMPORT_FAILED,
+    State.CANCELLED: IMPORT_CANCELLED,
+    State.UNDONE: IMPORT_UNDONE,
+}
 _COUNTS = ("lines", "created", "updated", "unchanged", "superseded", "held", "rejected")
 
 

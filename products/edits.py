@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
 from accounts.models import User
 from importer import changes
+from importer.loaders.sql import was_deadlocked
 from importer.models import Change
 from products.datasets import PRODUCTS
 from products.models import Product, sku_key
@@ -155,7 +156,10 @@ def _save(product: Product, **how: Any) -> None:
     try:
         with transaction.atomic():
             product.save(**how)
-    except IntegrityError:
+    except (IntegrityError, OperationalError) as problem:
+        # Two who swap their SKUs wait for each other, and the database lets one of them go on.
+        if isinstance(problem, OperationalError) and not was_deadlocked(problem):
+            raise
         taken = Product.objects.filter(sku_key=sku_key(product.sku)).first()
         if taken is None:
             raise

@@ -38,8 +38,9 @@ function show(news) {
     if (old && old.outerHTML !== part.outerHTML) old.replaceWith(part);
   }
   const was = { ...region.dataset };
-  Object.assign(region.dataset, { version: news.version, state: news.state, rejected: news.rejected, final: news.final });
-  if (news.state !== was.state) {
+  Object.assign(region.dataset, { version: news.version, state: news.state, wanted: news.wanted, rejected: news.rejected, final: news.final });
+  if (news.state !== was.state || news.wanted !== was.wanted) {
+    document.body.dispatchEvent(new CustomEvent("state-changed"));
     said.textContent = region.querySelector("[data-words]").textContent;
     document.title = document.title.replace(/^[^·]*/, `${said.textContent} `);
   }
@@ -51,11 +52,18 @@ function show(news) {
 function tick() {
   if (source && performance.now() - heard > SILENCE) connect();
   for (const clock of region.querySelectorAll("[data-clock]")) {
-    const seconds = Math.floor(Number(clock.dataset.clock) + (performance.now() - shown) / 1000);
-    const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
-    if (!parts[0]) parts.shift();
-    clock.textContent = parts.map((part, place) => (place ? String(part).padStart(2, "0") : part)).join(":");
+    clock.textContent = asClock(Number(clock.dataset.clock) + (performance.now() - shown) / 1000);
   }
+  for (const clock of region.querySelectorAll("[data-countdown]")) {
+    clock.textContent = asClock(Math.max(0, Number(clock.dataset.countdown) - (performance.now() - shown) / 1000));
+  }
+}
+
+function asClock(seconds) {
+  const whole = Math.floor(seconds);
+  const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  if (!parts[0]) parts.shift();
+  return parts.map((part, place) => (place ? String(part).padStart(2, "0") : part)).join(":");
 }
 
 // A hidden page gives its line back: browsers have only about six for a site. It asks again as soon as it is looked at.

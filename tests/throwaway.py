@@ -43,3 +43,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     while running:
         running.pop().stop()
     shutil.rmtree(FOLDER, ignore_errors=True)
+
+
+def restart_broker() -> None:
+    """Stop Valkey and start it again; what was only in memory is gone."""
+    running.pop(1).stop()
+    running.insert(1, servers.valkey(FOLDER, os.environ["BROKER_URL"]))
+
+
+def restart_database() -> None:
+    """Stop PostgreSQL (every connection is cut) and start it again."""
+    running.pop(0).stop()
+    running.insert(0, servers.postgres(FOLDER, os.environ["DATABASE_URL"], QUICK))

@@ -20,6 +20,7 @@ from typing import Any
 from django.db import connection, models
 
 from importer.datasets import Dataset
+from importer.loaders.copy_text import encode
 from importer.loaders.sql import count, one, quoted, row, run
 from importer.values import BadFile
 
@@ -74,8 +75,10 @@ class PostgresLoader:
             " WITH (autovacuum_enabled = false)"
         )
 
+    encode = staticmethod(encode)
+
     def copy(self, batch: bytes) -> None:
-        """COPY one batch, as copy_text.encode made it, into the staging table."""
+        """COPY one batch, as `encode` made it, into the staging table."""
         with connection.cursor() as cursor, connection.wrap_database_errors:
             # The whole batch in one piece: every piece costs a hand-over of Python's lock to the thread that parses.
             cursor.copy_expert(f"COPY {self.stage} FROM STDIN", io.BytesIO(batch), size=max(len(batch), 1))

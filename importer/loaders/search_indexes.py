@@ -1,4 +1,9 @@
-"""Indexes that only serve searching: dropped before a first large load, built after it, tidied after every load."""
+"""Indexes that only serve searching: dropped before a first large load, built after it, tidied after every load.
+
+Only PostgreSQL has them; on other databases nothing is found, and nothing is to do.
+"""
+
+from django.db import connection
 
 from importer.loaders.sql import one, quoted, rows, run
 
@@ -13,6 +18,8 @@ def drop(table: str, stage: str) -> list[list[str]]:
     has more than FEW rows or `stage` has not. Raises OperationalError when somebody else uses the table for longer than a
     second.
     """
+    if connection.vendor != "postgresql":
+        return []
     few = f"SELECT count(*) <= {FEW} FROM (SELECT FROM {table} LIMIT {FEW + 1}) seen"
     many = f"SELECT count(*) > {FEW} FROM (SELECT FROM {stage} LIMIT {FEW + 1}) seen"
     if not one(few) or not one(many):
@@ -41,6 +48,8 @@ def clean(table: str) -> None:
 
 def found(table: str) -> list[tuple[str, str, str]]:
     """Name, definition and method of every index that neither keeps rows unique nor is a key."""
+    if connection.vendor != "postgresql":
+        return []
     return rows(
         """SELECT c.relname, pg_get_indexdef(c.oid), am.amname
         FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am am ON am.oid = c.relam

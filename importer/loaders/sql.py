@@ -5,6 +5,7 @@ from typing import Any
 from django.db import DatabaseError, connection
 
 _LOCK_NOT_AVAILABLE = "55P03"
+_DEADLOCK_DETECTED = "40P01"
 
 
 def quoted(name: str) -> str:
@@ -43,3 +44,8 @@ def one(sql: str, params: dict[str, Any] | None = None) -> Any:
 def was_locked(problem: DatabaseError) -> bool:
     """True when a statement gave up waiting for a lock (lock_timeout)."""
     return getattr(problem.__cause__, "pgcode", "") == _LOCK_NOT_AVAILABLE
+
+
+def was_deadlocked(problem: DatabaseError) -> bool:
+    """True when two transactions waited for each other and this one was chosen to give way."""
+    return getattr(problem.__cause__, "pgcode", "") == _DEADLOCK_DETECTED

@@ -1,11 +1,15 @@
-"""The staging and plan tables of imports, once they are done with."""
+"""The staging and plan tables of imports, once they are done with.
+
+Databases other than PostgreSQL keep the lines of all imports in one table, and have no tables of single imports to drop.
+"""
 
 import logging
 from collections.abc import Iterable
 
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
 
 from importer.loaders.sql import one, rows, run, was_locked
+from importer.models import Change, StagedRow
 
 log = logging.getLogger(__name__)
 
@@ -16,6 +20,9 @@ def drop(run_id: int) -> None:
     A worker that froze inside a COPY keeps its staging table locked for as long as it is frozen: after a second the table
     is left for the next time.
     """
+    StagedRow.objects.filter(run_id=run_id).delete()
+    if connection.vendor != "postgresql":
+        return
     try:
         with transaction.atomic():
             run("SET LOCAL lock_timeout = '1s'")
@@ -28,11 +35,15 @@ def drop(run_id: int) -> None:
 
 def exist(run_id: int) -> bool:
     """True while what the import has read is kept, so that it can go on."""
-    return bool(one(f"SELECT to_regclass('importer_stage_{run_id}') IS NOT NULL"))
+    if StagedRow.objects.filter(run_id=run_id).exists():
+        return True
+    return connection.vendor == "postgresql" and bool(one(f"SELECT to_regclass('importer_stage_{run_id}') IS NOT NULL"))
 
 
 def drop_old_changes(run_ids: Iterable[int]) -> int:
     """Drop the Changes of imports, a table each; one that is in use is left for the next time. Returns how many went."""
+    if connection.vendor != "postgresql":
+        return Change.objects.filter(run_id__in=list(run_ids)).delete()[0]
     dropped = 0
     for run_id in run_ids:
         try:
@@ -49,6 +60,8 @@ def drop_old_changes(run_ids: Iterable[int]) -> int:
 
 def with_changes() -> set[int]:
     """Imports whose Changes are kept."""
+    if connection.vendor != "postgresql":
+        return set(Change.objects.exclude(run=None).order_by().values_list("run_id", flat=True).distinct())
     names = rows(
         r"""SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '^importer_change_\d+$'
         AND relnamespace = current_schema()::regnamespace"""
@@ -58,7 +71,10 @@ def with_changes() -> set[int]:
 
 def found() -> dict[int, list[str]]:
     """The staging and plan tables there are, by the import they belong to."""
-    tables: dict[int, list[str]] = {}
+    staged = StagedRow.objects.order_by().values_list("run_id", flat=True).distinct()
+    tables: dict[int, list[str]] = {run_id: [StagedRow._meta.db_table] for run_id in staged}
+    if connection.vendor != "postgresql":
+        return tables
     for (name,) in rows(
         r"""SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '^importer_(stage|plan)_\d+$'
         AND relnamespace = current_schema()::regnamespace"""

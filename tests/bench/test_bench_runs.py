@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench import raw_copy, search
+from bench import import_limit, raw_copy, search
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -32,7 +32,7 @@ def test_import_limit_gives_ratios() -> None:
     report = measured("bench.import_limit", "--rows", "2000", "--rounds", "1", "--changed")
     assert (report["rows"], report["keys"]) == (2_000, 1_867)
     arms = report["arms"]
-    assert list(arms) == ["`\\copy`", "fresh import", "identical again", "every row changed"]
+    assert list(arms) == ["`\\copy`", "fresh import", "identical again", "every row changed", import_limit.UPSERT]
     assert arms["`\\copy`"]["times_copy"] == 1.0
     assert arms["fresh import"]["times_fresh"] == 1.0
     for arm in arms.values():

@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.db import connection
 from django.utils import timezone
 
-from importer import sweep
+from importer import control, runner, sweep
 from importer.models import Heartbeat, Import
 from importer.states import State
 from webhooks.models import Event
@@ -57,3 +57,12 @@ def test_event_that_cannot_be_recorded_does_not_keep_an_import_from_its_end(load
     run = load(GOOD)
     assert (run.state, run.created, events()) == (State.DONE, 2, [])
     assert "no_such_function" in caplog.text
+
+
+def test_import_that_is_cancelled_or_undone_is_told(submit, load) -> None:
+    control.cancel(submit(GOOD), None, roll_back=False)
+    run = load(GOOD)
+    control.undo(run, None)
+    runner.run(run.pk)
+    assert [event["type"] for event in events()] == ["import.cancelled", "import.completed", "import.undone"]
+    assert [event["data"]["import"]["state"] for event in events()] == ["cancelled", "done", "undone"]

@@ -158,3 +158,45 @@ def test_an_unknown_import_is_404(client, people):
     client.force_login(people["ada"])
     assert client.get(address(Import())).status_code == 404
     assert client.get(address(Import(), "rejects/")).status_code == 404
+
+
+def listed(client, query: str) -> list[str]:
+    return sorted(re.findall(r">\s*(d\d)\s*<", client.get(f"/imports/?{query}").content.decode()))
+
+
+def test_the_history_is_narrowed_by_state_and_to_ones_own(client, people):
+    for number, (owner, state) in enumerate(
+        [("ada", "review"), ("bob", "paused"), ("ada", "staging"), ("bob", "waiting"), ("ada", "done"), ("bob", "failed")]
+    ):
+        Import.objects.create(owner=people[owner], dataset=f"d{number}", state=state)
+    client.force_login(people["ada"])
+    assert listed(client, "state=needs") == ["d0"]
+    assert listed(client, "state=running") == ["d2", "d3"]
+    assert listed(client, "state=ended") == ["d4", "d5"]
+    assert listed(client, "state=ended&mine=on") == ["d4"]
+    assert listed(client, "state=nonsense&dataset=nonsense") == ["d0", "d1", "d2", "d3", "d4", "d5"]
+    assert listed(client, "dataset=products") == []
+    assert "No import is like that." in text(client.get("/imports/?dataset=products"))
+    assert client.get("/imports/?state=needs").content.count(b"needs you</span>") == 1
+    client.force_login(people["staff"])
+    assert listed(client, "state=needs") == ["d0", "d1"]
+
+
+def test_the_pages_of_a_narrowed_history_stay_narrowed(client, people):
+    client.force_login(people["ada"])
+    for _ in range(26):
+        Import.objects.create(owner=people["ada"], dataset="d1", state=State.DONE)
+        Import.objects.create(owner=people["bob"], dataset="d2", state=State.DONE)
+    first = client.get("/imports/?mine=on&state=ended").content.decode()
+    older = re.search(r'rel="next" href="([^"]*)"', first)[1].replace("&amp;", "&")
+    assert older.startswith("?state=ended&mine=1&before=")
+    assert listed(client, older[1:]) == ["d1"]
+    assert 'href="/imports/?state=ended&amp;mine=1">Newest' in client.get(f"/imports/{older}").content.decode()
+
+
+def test_downloads_stand_in_the_history_for_those_who_may_have_them(client, people, run):
+    links = [f'href="/imports/{run.public_id}/{path}"' for path in ("file", "rejects.csv")]
+    client.force_login(people["ada"])
+    assert all(link in client.get("/imports/").content.decode() for link in links)
+    client.force_login(people["bob"])
+    assert not any(link in client.get("/imports/").content.decode() for link in links)

@@ -1,4 +1,4 @@
-"""The engine and its PostgreSQL loader against the plain reference: random files, one after the other, into one catalogue."""
+"""The engine and both loaders against the plain reference: random files, one after the other, into one catalogue."""
 
 import csv
 import io
@@ -8,7 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from importer import lanes, runner
-from importer.models import Change
+from importer.loaders import portable
+from importer.loaders.postgres import PostgresLoader
+from importer.models import Change, StagedRow
 from importer.options import Options
 from products.models import Product
 from tests.importer.reference import Catalogue
@@ -35,8 +37,19 @@ def written(with_active: bool, lines: list) -> str:
     return text.getvalue()
 
 
+class Portable(portable.PortableLoader):
+    """The portable loader on PostgreSQL, where Changes lie in one table for each import."""
+
+    def compare(self):
+        PostgresLoader(self.dataset, self.run_id, self.names)._make_changes()
+        return super().compare()
+
+
 @pytest.mark.parametrize("bucket", [2, 20_000])
-def test_loading_equals_the_reference(load, monkeypatch, bucket):
+@pytest.mark.parametrize("loader", [PostgresLoader, Portable])
+def test_loading_equals_the_reference(load, monkeypatch, loader, bucket):
+    monkeypatch.setattr(runner, "loader_for", loader)
+    monkeypatch.setattr(portable, "SLICE", 3)
     monkeypatch.setattr(runner, "BUCKET", bucket)
     monkeypatch.setattr(lanes, "BUCKET", bucket)
     monkeypatch.setattr(runner, "CHUNK", 4)
@@ -64,5 +77,6 @@ def test_loading_equals_the_reference(load, monkeypatch, bucket):
             changes = {line: before and {k: v for k, v in before.items() if k != "updated_at"}
                        for line, before in Change.objects.filter(run=run).values_list("line", "before")}  # fmt: skip
             assert changes == expected["changes"]
+            assert not StagedRow.objects.exists()
 
     check()

@@ -1,0 +1,202 @@
+"""News of a long import: one e-mail through a real mail server, and a notice on the pages until its owner has looked."""
+
+import re
+import socketserver
+import threading
+from datetime import timedelta
+from email import message_from_string
+from email.policy import default
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts.models import User
+from importer import news
+from importer.models import Import, StoredFile
+from importer.states import State
+
+pytestmark = pytest.mark.django_db
+
+
+class Conversation(socketserver.StreamRequestHandler):
+    """As much of SMTP (RFC 5321) as a client needs; answers to RCPT are the server's `answers`, first to last, then 250."""
+
+    def handle(self) -> None:
+        self.say("220 here")
+        while line := self.rfile.readline().decode().strip():
+            word = line[:4].upper()
+            if word == "RCPT":
+                self.say(self.server.answers.pop(0) if self.server.answers else "250 ok")
+            elif word == "DATA":
+                self.say("354 go on")
+                lines = list(iter(lambda: self.rfile.readline().decode().rstrip("\r\n"), "."))
+                self.server.mails.append(message_from_string("\n".join(lines), policy=default))
+                self.say("250 taken")
+            elif word == "QUIT":
+                self.say("221 bye")
+                return
+            else:
+                self.say("250 ok")
+
+    def say(self, line: str) -> None:
+        self.wfile.write(f"{line}\r\n".encode())
+
+
+@pytest.fixture
+def mails(settings, monkeypatch):
+    """A mail server on this machine; what it took."""
+    monkeypatch.setattr(news, "_rest_until", 0.0)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Conversation) as server:
+        server.mails, server.answers = [], []
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = server.server_address
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def ada():
+    return User.objects.create_user("ada@example.com", name="Ada")
+
+
+@pytest.fixture
+def run(ada):
+    file = StoredFile.objects.create(owner=ada, name="spring\n.csv", size=100)
+    return Import.objects.create(
+        owner=ada,
+        file=file,
+        dataset="products",
+        state=State.DONE,
+        lines=1234,
+        created=1200,
+        rejected=34,
+        news=Import.News.ENDED,
+        news_at=timezone.now(),
+    )
+
+
+def text(response) -> str:
+    return " ".join(re.sub(r"<[^>]*>", " ", response.content.decode()).split())
+
+
+def banner(client, path="/webhooks/") -> str:
+    found = re.search(r'<ul class="messages news".*?</ul>', client.get(path).content.decode(), re.DOTALL)
+    return " ".join(re.sub(r"<[^>]*>", " ", found[0]).split()) if found else ""
+
+
+def test_the_owner_gets_one_e_mail_with_counts_and_the_address(mails, run, settings):
+    settings.LOADIFY_URL = "https://load.example"
+    assert (news.mail_due(), news.mail_due()) == (1, 0)
+    [mail] = mails.mails
+    assert (mail["To"], mail["From"], mail["Subject"]) == (
+        "ada@example.com",
+        "loadify@localhost",
+        "Import of spring .csv is done",
+    )
+    told = mail.get_content()
+    assert "Your import is done." in told
+    assert "Lines:    1,234\n          1,200 created\n          34 rejected" in told
+    assert f"https://load.example/imports/{run.public_id}/" in told
+
+
+@pytest.mark.parametrize(
+    ("state", "kind", "subject", "sentence"),
+    [
+        (State.REVIEW, "review", "is ready for your review", "Your import waits for you: nothing has been written yet."),
+        (State.PAUSED, "paused", "was paused", "It is cancelled if nobody resumes it in time."),
+        (State.FAILED, "ended", "has failed", "Your import has failed. It broke & <stopped>."),
+        (State.CANCELLED, "ended", "was cancelled", "Your import was cancelled."),
+        (State.UNDONE, "ended", "was undone", "Your import was undone: 3 rows restored, 2 removed, 1 kept."),
+    ],
+)
+def test_every_kind_of_news_has_its_words(mails, run, state, kind, subject, sentence):
+    undone = {"restored": 3, "removed": 2, "kept": 1}
+    Import.objects.update(state=state, news=kind, error="It broke & <stopped>." if state == "failed" else "", undo=undone)
+    assert news.mail_due() == 1
+    assert mails.mails[0]["Subject"] == f"Import of spring .csv {subject}"
+    assert sentence in " ".join(mails.mails[0].get_content().split())
+
+
+def test_news_that_is_not_true_any_more_is_not_told(mails, run, client, ada):
+    Import.objects.update(state=State.QUEUED, news=Import.News.PAUSED)
+    client.force_login(ada)
+    assert (news.mail_due(), mails.mails, banner(client)) == (0, [], "")
+
+
+def test_a_mail_server_that_is_away_is_asked_again_later(mails, run, settings, monkeypatch):
+    port, settings.EMAIL_PORT = settings.EMAIL_PORT, 1
+    assert news.mail_due() == 0
+    run.refresh_from_db()
+    assert run.mailed_at is None
+    settings.EMAIL_PORT = port
+    assert (news.mail_due(), mails.mails) == (0, [])  # it rests
+    monkeypatch.setattr(news, "_rest_until", 0.0)
+    assert (news.mail_due(), len(mails.mails)) == (1, 1)
+
+
+def test_what_could_not_be_sent_for_a_day_is_given_up(mails, run):
+    Import.objects.update(news_at=timezone.now() - news.GIVE_UP - timedelta(seconds=1))
+    assert (news.mail_due(), mails.mails) == (0, [])
+
+
+def test_a_recipient_refused_for_good_is_given_up_and_one_refused_for_now_is_not(mails, run):
+    mails.answers = ["451 later", "550 nobody of that name"]
+    assert news.mail_due() == 0
+    run.refresh_from_db()
+    assert run.mailed_at is None
+    assert news.mail_due() == 0
+    run.refresh_from_db()
+    assert run.mailed_at is not None
+    assert (news.mail_due(), mails.mails) == (0, [])
+
+
+def test_the_notice_stands_on_pages_until_the_import_was_looked_at(client, ada, run):
+    client.force_login(ada)
+    assert banner(client) == "Your import of spring .csv is done."
+    assert 'title="1 with news for you"' in client.get("/products/").content.decode()
+    assert banner(client, f"/imports/{run.public_id}/") == ""
+    assert banner(client) == ""
+    run.refresh_from_db()
+    assert run.seen_at is not None
+
+
+def test_only_the_owner_sees_the_notice_and_only_the_owner_ends_it(client, ada, run):
+    client.force_login(User.objects.create_user("staff@example.com", is_staff=True))
+    assert banner(client) == ""
+    client.get(f"/imports/{run.public_id}/")
+    client.force_login(ada)
+    assert banner(client) == "Your import of spring .csv is done."
+
+
+def test_news_newer_than_what_was_seen_stays(ada, run):
+    Import.objects.update(news_at=timezone.now() + timedelta(seconds=1))
+    news.see(run, ada)
+    run.refresh_from_db()
+    assert run.seen_at is None
+
+
+def test_a_page_asks_once_for_any_number_of_notices(client, ada, run):
+    client.force_login(ada)
+    with CaptureQueriesContext(connection) as one:
+        client.get("/webhooks/")
+    for _ in range(7):
+        Import.objects.create(
+            owner=ada, file=run.file, dataset="products", state=State.DONE, news="ended", news_at=timezone.now()
+        )
+    with CaptureQueriesContext(connection) as many:
+        shown = client.get("/webhooks/").content.decode()
+    assert len(many) == len(one)
+    assert len([query for query in one if "seen_at" in query["sql"]]) == 1
+    assert shown.count("Your import of") == 6
+
+
+def test_pages_of_errors_do_not_ask_for_news(client, ada, run):
+    client.force_login(ada)
+    with CaptureQueriesContext(connection) as asked:
+        assert client.get("/no/such/page/").status_code == 404
+    assert not [query for query in asked if "importer_import" in query["sql"]]
