@@ -53,7 +53,8 @@ class Reading(forms.Form):
 
     ENCODINGS = {
         "utf-8": "UTF-8",
-        "utf-16": "UTF-16",
+        "utf-16-le": "UTF-16",
+        "utf-16-be": "UTF-16, big-endian",
         "cp1252": "Windows-1252 (Western Europe)",
         "iso8859-1": "Latin-1 (ISO 8859-1)",
         "iso8859-15": "Latin-9 (ISO 8859-15)",
