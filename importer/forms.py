@@ -49,9 +49,12 @@ class NewImport(forms.Form):
 class Reading(forms.Form):
     """How a file is read: what was found out, to be changed by a person."""
 
+    use_required_attribute = False
+
     ENCODINGS = {
         "utf-8": "UTF-8",
-        "utf-16": "UTF-16",
+        "utf-16-le": "UTF-16",
+        "utf-16-be": "UTF-16, big-endian",
         "cp1252": "Windows-1252 (Western Europe)",
         "iso8859-1": "Latin-1 (ISO 8859-1)",
         "iso8859-15": "Latin-9 (ISO 8859-15)",
@@ -108,6 +111,8 @@ def _codec(name: str) -> str:
 
 class Prepare(forms.Form):
     """Which heading of the file goes into which column, what empty cells do, and how careful the import is."""
+
+    use_required_attribute = False
 
     mode = forms.ChoiceField(label="Before it lands", choices=Import.Mode.choices, initial=Import.Mode.AUTO)
     deactivate_missing = forms.BooleanField(required=False)

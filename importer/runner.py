@@ -24,6 +24,7 @@ from importer.loaders import search_indexes, work_tables
 from importer.loaders.choice import Loader, loader_for
 from importer.loaders.postgres import PostgresLoader, Raced
 from importer.loaders.sql import itself, was_locked
+from importer.mapping import numbered
 from importer.models import Import, Reject
 from importer.options import Options
 from importer.readers.formats import Format, open_rows, sniff
@@ -39,6 +40,8 @@ log = logging.getLogger(__name__)
 CHUNK = 5_000
 #: Cells of a heading that are kept, to stand above its rejects.
 MOST_HEADINGS = 2_000
+#: So many lines, all rejected, and the file is taken for a wrong one.
+HOPELESS = 1_000
 #: Cells of a rejected line that are kept.
 MOST_CELLS = 100
 
@@ -129,7 +132,7 @@ class Runner:
             if "places" not in self.run.checkpoint:
                 heading, resume = reader.heading()
                 if not how.heading:
-                    resume = reader.start()
+                    heading, resume = numbered(heading), reader.start()
                 places = dict(options.places) or self.dataset.match(heading)
                 # In the order in which rows are cleaned; that of `places` is anybody's.
                 names = [column.name for column in self.dataset.columns if column.name in places]
@@ -145,6 +148,7 @@ class Runner:
             with without_collecting(), ahead(encoded, self.attempt.heart.check, reader.close) as batches:
                 for batch, rows in batches:
                     self._stage_batch(batch, rows)
+                    self._check_rejects(options.most_rejects)
         if not self.run.lines:
             raise BadFile("The file has a heading line and nothing else.")
         self.attempt.move(State.COMPARING, step_done=0, step_total=0)
@@ -155,6 +159,18 @@ class Runner:
             Reject.objects.bulk_create(_reject(self.run, rejected) for rejected in batch.rejected)
             step.add |= {"lines": batch.read, "rejected": len(batch.rejected)}
             step.checkpoint["resume"] = batch.resume
+
+    def _check_rejects(self, most: int | None) -> None:
+        """Raises BadFile when so many lines are rejected that reading on is of no use, or of more than `most`."""
+        lines, rejected = self.run.lines, self.run.rejected
+        if most is not None and rejected > most:
+            raise BadFile(
+                f"{rejected:,} of the first {lines:,} lines are rejected, and {most:,} were allowed at the start. "
+                "Nothing was written."
+            )
+        if rejected == lines >= HOPELESS:
+            first = self.run.rejects.order_by("line").values_list("reason", flat=True)[0]
+            raise BadFile(f"None of the first {lines:,} lines can be taken, so nothing was written. {first}")
 
     def _compare(self) -> None:
         """Find in the database what every key of the file would change."""

@@ -8,6 +8,7 @@ from django.db import connection
 
 from importer import runner
 from importer.models import Change, Import
+from importer.options import Options
 from products.models import Product
 from tests.importer.conftest import query
 
@@ -156,10 +157,11 @@ def test_text_that_looks_like_copy_syntax_arrives_as_it_was(load):
     assert [row[2] for row in catalogue()] == nasty
 
 
-def test_a_file_whose_every_line_is_bad_ends_with_all_of_them_rejected(load):
+def test_a_file_whose_every_line_is_bad_ends_early(load):
     run = load(HEAD + ",a,b\n" * 7_000)
-    assert run.state == "done"
-    assert buckets(run) == {"lines": 7_000, "rejected": 7_000}
+    assert run.state == "failed"
+    assert run.error == "None of the first 5,000 lines can be taken, so nothing was written. Line 2: The SKU is empty."
+    assert buckets(run) == {"lines": 5_000, "rejected": 5_000}
 
 
 def test_a_person_who_makes_or_deletes_rows_meanwhile_is_not_in_the_way(load, submit, monkeypatch):
@@ -223,3 +225,34 @@ def test_import_file_prints_counts_and_phases(submit, tmp_path, capsys):
     }  # fmt: skip
     assert set(report["phases"]) == {"staging", "comparing", "applying", "indexing"}
     assert sum(report["phases"].values()) <= report["seconds"]
+
+
+def test_import_stops_above_the_chosen_number_of_rejects(load) -> None:
+    text = "sku,name,description\n" + "a-1,Mug,Red\n" * 3 + ",Mug,Red\n" * 3
+    fine = load(text, options=Options(most_rejects=3))
+    assert (fine.state, fine.created, fine.rejected) == ("done", 1, 3)
+    Product.objects.all().delete()
+    stopped = load(text, options=Options(most_rejects=2))
+    assert stopped.state == "failed"
+    assert stopped.error == "3 of the first 6 lines are rejected, and 2 were allowed at the start. Nothing was written."
+    assert not Product.objects.exists()
+
+
+@pytest.mark.parametrize(("good", "state"), [(0, "failed"), (1, "done")])
+def test_import_of_nothing_but_bad_lines_stops(load, good: int, state: str) -> None:
+    run = load("sku,name,description\n" + "a-1,Mug,Red\n" * good + ",Mug,Red\n" * 1_000)
+    assert (run.state, run.rejected) == (state, 1_000)
+    if not good:
+        assert run.error == ("None of the first 1,000 lines can be taken, so nothing was written. Line 2: The SKU is empty.")
+
+
+def test_file_without_a_heading_is_read_from_its_first_line(load) -> None:
+    options = Options(format={"heading": False}, places={"sku": 1, "name": 0, "description": 2})
+    run = load("Mug,a-1,\nCup,a-2,\n", options=options)
+    assert (run.state, run.lines, run.created, run.checkpoint["heading"]) == (
+        "done",
+        2,
+        2,
+        ["Column 1", "Column 2", "Column 3"],
+    )
+    assert list(Product.objects.order_by("sku").values_list("sku", "name")) == [("a-1", "Mug"), ("a-2", "Cup")]
