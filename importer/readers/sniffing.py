@@ -35,7 +35,7 @@ def encoding_of(samples: list[bytes]) -> str:
     if strange < TELLING:
         return "cp1252"
     lines = b"\n".join(line for line in text.split(b"\n") if not line.isascii())
-    best = from_bytes(lines, cp_isolation=["cp1252", "cp1250", "cp1251"]).best()
+    best = from_bytes(lines, cp_isolation=["cp1252", "cp1251"]).best()
     return best.encoding if best is not None else "cp1252"
 
 
