@@ -52,7 +52,7 @@ class Portable(portable.PortableLoader):
 @pytest.mark.parametrize("loader", [PostgresLoader, Portable])
 def test_loading_equals_the_reference(load, monkeypatch, loader, bucket):
     monkeypatch.setattr(runner, "loader_for", loader)
-    monkeypatch.setattr(portable, "SLICE", 3)
+    monkeypatch.setattr(portable, "SLICE", 3 if bucket == 2 else 1)
     monkeypatch.setattr(Portable, "compared", 0)
     monkeypatch.setattr(runner, "BUCKET", bucket)
     monkeypatch.setattr(lanes, "BUCKET", bucket)
