@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from importer import lanes, runner
+from importer import lanes, review, runner
 from importer.loaders import portable
 from importer.loaders.postgres import PostgresLoader
 from importer.models import Change, StagedRow
@@ -51,7 +51,8 @@ class Portable(portable.PortableLoader):
 @pytest.mark.parametrize("bucket", [2, 20_000])
 @pytest.mark.parametrize("loader", [PostgresLoader, Portable])
 def test_loading_equals_the_reference(load, monkeypatch, loader, bucket):
-    monkeypatch.setattr(runner, "loader_for", loader)
+    for module in (runner, review):
+        monkeypatch.setattr(module, "loader_for", loader)
     monkeypatch.setattr(portable, "SLICE", 3 if bucket == 2 else 1)
     monkeypatch.setattr(Portable, "compared", 0)
     monkeypatch.setattr(runner, "BUCKET", bucket)
