@@ -109,6 +109,7 @@ class Chaos:
                 return
             assert time.monotonic() < end, f"{run.state}: {self.workers.said()[-3000:]}"
             if time.monotonic() - swept > 0.5:
+                self.workers.revive()
                 sweep.sweep()
                 swept = time.monotonic()
             time.sleep(0.005)

@@ -23,6 +23,8 @@ from products.samples import sample as sample_records
 
 ROOT = Path(__file__).resolve().parents[2]
 LEASE = 2
+#: As in Procfile.
+QUIET = ("--without-mingle", "--without-gossip")
 COUNTERS = ("lines", "created", "updated", "unchanged", "superseded", "held", "rejected")
 
 
@@ -47,10 +49,33 @@ class Workers:
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "Workers":
+        self._start()
+        return self
+
+    def revive(self) -> None:
+        """Start it again if it ended, as bin/up does: with the broker away, kombu's Redis transport may end it (seen)."""
+        if self.process is not None and self.process.poll() is not None:
+            self.log = self.log.with_name(f"worker-{time.monotonic_ns()}.log")
+            self._start()
+
+    def _start(self) -> None:
         with self.log.open("wb") as log:
             name = f"test{os.urandom(3).hex()}@%h"
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", "loadify", "worker", "--loglevel", "info", "-n", name, *self.options],
+                [
+                    sys.executable,
+                    "-m",
+                    "celery",
+                    "-A",
+                    "loadify",
+                    "worker",
+                    "--loglevel",
+                    "info",
+                    "-n",
+                    name,
+                    *QUIET,
+                    *self.options,
+                ],
                 cwd=ROOT,
                 env=self.env,
                 stdin=subprocess.DEVNULL,
@@ -59,7 +84,6 @@ class Workers:
                 start_new_session=True,
             )
         wait_for(lambda: "ready." in self.said(), 60, self.said)
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         assert self.process is not None
