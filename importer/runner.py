@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 CHUNK = 5_000
 #: Cells of a heading that are kept, to stand above its rejects.
 MOST_HEADINGS = 2_000
-#: So many lines, all rejected, and the file is taken for a wrong one.
+#: A file that begins with so many rejected lines is taken for a wrong one.
 HOPELESS = 1_000
 #: Cells of a rejected line that are kept.
 MOST_CELLS = 100
@@ -147,8 +147,9 @@ class Runner:
             encoded = ((batch, encode(batch)) for batch in cleaned)
             with without_collecting(), ahead(encoded, self.attempt.heart.check, reader.close) as batches:
                 for batch, rows in batches:
+                    hopeless = not self.run.lines and _bad_at_start(batch) >= HOPELESS
                     self._stage_batch(batch, rows)
-                    self._check_rejects(options.most_rejects)
+                    self._check_rejects(options.most_rejects, hopeless)
         if not self.run.lines:
             raise BadFile("The file has a heading line and nothing else.")
         self.attempt.move(State.COMPARING, step_done=0, step_total=0)
@@ -160,17 +161,17 @@ class Runner:
             step.add |= {"lines": batch.read, "rejected": len(batch.rejected)}
             step.checkpoint["resume"] = batch.resume
 
-    def _check_rejects(self, most: int | None) -> None:
-        """Raises BadFile when so many lines are rejected that reading on is of no use, or of more than `most`."""
+    def _check_rejects(self, most: int | None, hopeless: bool) -> None:
+        """Raises BadFile when more than `most` lines are rejected, or the file begins with so many that it is `hopeless`."""
         lines, rejected = self.run.lines, self.run.rejected
         if most is not None and rejected > most:
             raise BadFile(
                 f"{rejected:,} of the first {lines:,} lines are rejected, and {most:,} were allowed at the start. "
                 "Nothing was written."
             )
-        if rejected == lines >= HOPELESS:
+        if hopeless:
             first = self.run.rejects.order_by("line").values_list("reason", flat=True)[0]
-            raise BadFile(f"None of the first {lines:,} lines can be taken, so nothing was written. {first}")
+            raise BadFile(f"None of the first {HOPELESS:,} lines can be taken, so nothing was written. {first}")
 
     def _compare(self) -> None:
         """Find in the database what every key of the file would change."""
@@ -392,6 +393,11 @@ class Runner:
     def log_lost(self) -> None:
         run = self.run
         log.warning("Import %s belongs to somebody else now; attempt %s ends.", run.public_id, run.attempt)
+
+
+def _bad_at_start(batch: Cleaned) -> int:
+    """Rejected lines before the first good one."""
+    return sum(not batch.lines or rejected.line < batch.lines[0] for rejected in batch.rejected)
 
 
 def _reject(run: Import, rejected: Rejected) -> Reject:

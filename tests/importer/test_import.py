@@ -160,7 +160,7 @@ def test_text_that_looks_like_copy_syntax_arrives_as_it_was(load):
 def test_a_file_whose_every_line_is_bad_ends_early(load):
     run = load(HEAD + ",a,b\n" * 7_000)
     assert run.state == "failed"
-    assert run.error == "None of the first 5,000 lines can be taken, so nothing was written. Line 2: The SKU is empty."
+    assert run.error == "None of the first 1,000 lines can be taken, so nothing was written. Line 2: The SKU is empty."
     assert buckets(run) == {"lines": 5_000, "rejected": 5_000}
 
 
@@ -236,6 +236,12 @@ def test_import_stops_above_the_chosen_number_of_rejects(load) -> None:
     assert stopped.state == "failed"
     assert stopped.error == "3 of the first 6 lines are rejected, and 2 were allowed at the start. Nothing was written."
     assert not Product.objects.exists()
+
+
+def test_good_lines_after_the_first_thousand_bad_ones_do_not_save_a_wrong_file(load) -> None:
+    for bad, state in ((1_000, "failed"), (999, "done")):
+        run = load("sku,name,description\n" + ",Mug,Red\n" * bad + "a-1,Mug,Red\n")
+        assert (run.state, run.rejected) == (state, bad)
 
 
 @pytest.mark.parametrize(("good", "state"), [(0, "failed"), (1, "done")])
