@@ -98,7 +98,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=ROOT,
-            env={"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(ROOT), "MALLOC_ARENA_MAX": "2"},
+            env={"PYTHONPATH": str(ROOT), "MALLOC_ARENA_MAX": "2"},
         )
         try:
             about = self._next()

@@ -148,4 +148,4 @@ def test_packed_file_that_unpacks_to_a_thousandfold_is_refused(monkeypatch):
 
 def test_format_is_put_into_words():
     assert Format(delimiter=";", encoding="cp1252", packed="gzip").words == "CSV, Windows-1252, semicolons, gzip"
-    assert Format(kind="workbook", sheet="Prices").words == "Excel sheet “Prices”"
+    assert Format(kind="workbook", sheet="Prices").words == "Workbook, sheet “Prices”"
