@@ -66,9 +66,7 @@ def test_a_cell_of_too_many_lines_rejects_its_first_line_only(closed):
     text = 'a,b\n0,"short"\n1,"open\n' + "x,y\n" * csv_rows.LONGEST_IN_LINES + ('z"\n' if closed else "") + "9,end\n"
     batches = list(CsvRows(io.BytesIO(text.encode())).batches(START, 5_000))
     assert [(bad.line, bad.cells) for b in batches for bad in b.rejected] == [(3, ['1,"open'])]
-    assert batches[0].rejected[0].reason == (
-        "Line 3: a quote is opened and its record does not end within 1,000 lines."
-    )
+    assert batches[0].rejected[0].reason == ("Line 3: a quote is opened and its record does not end within 1,000 lines.")
     rows = [row for b in batches for row in b.rows]
     assert rows[:3] == [["a", "b"], ["0", "short"], ["x", "y"]]
     assert rows[-1] == ["9", "end"]
