@@ -2,6 +2,7 @@
 
 import csv
 import io
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -130,6 +131,19 @@ def test_a_record_of_short_cells_that_never_ends_rejects_its_first_line_only():
 def test_quotation_marks_that_mean_something_else_end_the_file_with_a_sentence():
     with pytest.raises(BadFile, match="200 lines up to line 200 open a quotation mark"):
         list(CsvRows(io.BytesIO(b'a,"b","\n' * 2_000)).batches(START, 500))
+
+
+def test_a_line_of_100_mb_is_refused_in_little_memory(tmp_path):
+    path = tmp_path / "long.csv"
+    with path.open("wb") as file:
+        file.write(b"a,b\n")
+        file.truncate(100_000_000)
+    tracemalloc.start()
+    with path.open("rb") as file, pytest.raises(BadFile, match="Line 2 is longer than 4 MiB"):
+        list(CsvRows(file).batches(START, 500))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64 << 20
 
 
 cells = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
