@@ -4,7 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from importer.datasets import Dataset
-from importer.values import BadValue
+from importer.values import BadValue, NotText
+
+#: Cells of a rejected line that are kept.
+MOST_CELLS = 100
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,21 @@ class Cleaning:
     """Cleans batches of one file into one dataset.
 
     `places` says in which cell each column stands, `width` how many cells a line must have, `blank` for which columns an
-    empty cell keeps the old value or clears it, where that is not as the dataset has it. A whole column is cleaned at once,
-    at the speed of C; only a batch with a bad cell in it is gone through row by row.
+    empty cell keeps the old value or clears it, where that is not as the dataset has it, and `encoding` is the name of the
+    file's for people. A whole column is cleaned at once, at the speed of C; only a batch with a bad cell in it is gone
+    through row by row.
     """
 
-    def __init__(self, dataset: Dataset, places: Mapping[str, int], width: int, blank: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        places: Mapping[str, int],
+        width: int,
+        blank: Mapping[str, str] | None = None,
+        encoding: str = "UTF-8",
+    ) -> None:
         self.dataset = dataset
+        self.encoding = encoding
         self.width = width
         self.names = [column.name for column in dataset.columns if column.name in places]
         self.places = [places[name] for name in self.names]
@@ -99,7 +111,8 @@ class Cleaning:
                 if not key:
                     raise BadValue(f"The {self.names[self.key_index]} is empty.")
             except BadValue as problem:
-                rejected.append(Rejected(line, row, f"Line {line}: {problem}"))
+                reason = problem.told(self.encoding) if isinstance(problem, NotText) else str(problem)
+                rejected.append(Rejected(line, row, f"Line {line}: {reason}"))
             else:
                 good.append((line, key, values))
         columns: list[Sequence[str | None]] = [[values[i] for _, _, values in good] for i in range(len(self.names))]
@@ -107,7 +120,8 @@ class Cleaning:
 
     def _wrong_width(self, line: int, row: list[str]) -> Rejected:
         cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
-        return Rejected(line, row, f"Line {line}: {cells} where the heading has {self.width}.")
+        # A line may have millions of cells; a wrong one must not hold them while batches queue up.
+        return Rejected(line, row[:MOST_CELLS], f"Line {line}: {cells} where the heading has {self.width}.")
 
 
 def _kept(column: Sequence[str | None]) -> Sequence[str | None]:

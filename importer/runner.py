@@ -28,7 +28,7 @@ from importer.mapping import numbered
 from importer.models import Import, Reject
 from importer.options import Options
 from importer.readers.formats import Format, open_rows, sniff
-from importer.rows import Cleaned, Cleaning, Rejected
+from importer.rows import MOST_CELLS, Cleaned, Cleaning, Rejected
 from importer.signals import import_ended
 from importer.states import CLAIMABLE, FINAL, State
 from importer.undo import Undo
@@ -42,8 +42,6 @@ CHUNK = 5_000
 MOST_HEADINGS = 2_000
 #: A file that begins with so many rejected lines is taken for a wrong one.
 HOPELESS = 1_000
-#: Cells of a rejected line that are kept.
-MOST_CELLS = 100
 
 
 def hint(run_id: int) -> None:
@@ -127,7 +125,8 @@ class Runner:
             raise BadFile("The file is not in storage any more; upload it again.")
         with default_storage.open(self.run.file.path) as file:
             options = Options.of(self.run.options)
-            how = Format(**options.format) if options.format else sniff(file, self.run.file.name)
+            known = options.format or self.run.checkpoint.get("format")
+            how = Format(**known) if known else sniff(file, self.run.file.name)
             reader = open_rows(file, how)
             if "places" not in self.run.checkpoint:
                 heading, resume = reader.heading()
@@ -139,9 +138,10 @@ class Runner:
                 with self.step(step_done=0, step_total=self.run.file.size) as step:
                     loader_for(self.dataset, self.run.pk, names).make_stage()
                     step.checkpoint |= {"places": places, "width": len(heading), "resume": resume}
+                    step.checkpoint["format"] = how.as_json()
                     step.checkpoint["heading"] = heading[:MOST_HEADINGS] if how.heading else []
             checkpoint = self.run.checkpoint
-            cleaning = Cleaning(self.dataset, checkpoint["places"], checkpoint["width"], options.blank)
+            cleaning = Cleaning(self.dataset, checkpoint["places"], checkpoint["width"], options.blank, how.encoding_name)
             cleaned = map(cleaning.clean, reader.batches(checkpoint["resume"], CHUNK))
             encode = self.loader().encode
             encoded = ((batch, encode(batch)) for batch in cleaned)

@@ -30,6 +30,18 @@ class BadValue(ImportProblem):
     """One cell cannot be taken; the text says which value and why."""
 
 
+class NotText(BadValue):
+    """A cell holds bytes that are no text in the file's encoding, which the cleaner does not know; `told` names it."""
+
+    def __init__(self, what: str, value: str) -> None:
+        self.what = what
+        self.value = value
+        super().__init__(self.told("UTF-8"))
+
+    def told(self, encoding: str) -> str:
+        return f"The {self.what} is not {encoding} text: {quote(self.value)}."
+
+
 #: Marks that no reader sees and that would make two equal-looking keys differ: byte order mark and zero-width space.
 _INVISIBLE = dict.fromkeys(map(ord, "\ufeff\u200b"))
 
@@ -104,7 +116,7 @@ class Text:
         if "\0" in value:
             raise BadValue(f"The {self.what} holds a NUL byte, which no database text can hold: {quote(value)}.")
         if not _is_utf8(value):
-            raise BadValue(f"The {self.what} is not UTF-8 text: {quote(value)}.")
+            raise NotText(self.what, value)
         if len(value) > self.longest:
             raise BadValue(f"The {self.what} is {len(value):,} characters long, {self.longest:,} are allowed: {quote(value)}.")
         return value

@@ -7,7 +7,7 @@ byte offset from which a later run can go on.
 import csv
 import io
 from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from importer.rows import Batch, Rejected
@@ -22,6 +22,8 @@ LONGEST_LINE = 4 << 20
 LONGEST_CELL = 1 << 20
 #: Bytes. A longer record, of many cells that are each short enough, is taken for the same.
 LONGEST_RECORD = 8 << 20
+#: Lines. A record of more is taken for the same.
+LONGEST_IN_LINES = 1_000
 #: So many lines that no record can begin with, and the quotation marks of the file mean something else.
 MOST_UNREADABLE = 200
 MOST_COLUMNS = 2_000
@@ -29,6 +31,7 @@ MOST_COLUMNS = 2_000
 BATCH_BYTES = 4 << 20
 #: Given to the csv reader after the last line: inside a record it shows that a quote was still open when the file ended.
 _END = "\x03end\x03"
+_TOO_MANY_LINES = f"a quote is opened and its record does not end within {LONGEST_IN_LINES:,} lines."
 _BOM = b"\xef\xbb\xbf"
 
 csv.field_size_limit(LONGEST_CELL)
@@ -83,6 +86,7 @@ class CsvRows:
             source = _Source(self.file, resume["offset"], resume["line"])
             text = io.TextIOWrapper(cast(BinaryIO, source), "utf-8", "surrogateescape", newline="")
             reader = csv.reader(chain(text, source.end()), delimiter=self.delimiter)
+            source.reader = reader
             for batch in _batches(reader, source, size):
                 resume = batch.resume
                 yield batch
@@ -99,7 +103,7 @@ def _batches(reader: "Reader", source: "_Source", size: int) -> Iterator[Batch]:
     first = source.line - 1
     while not source.over:
         rows: list[list[str]] = []
-        ends = [reader.line_num]
+        source.ends = ends = [reader.line_num]
         add, end = rows.append, ends.append
         problem = ""
         try:
@@ -111,11 +115,18 @@ def _batches(reader: "Reader", source: "_Source", size: int) -> Iterator[Batch]:
                         break
             source.over = source.ended
         except csv.Error as error:
-            problem = _sentence(error)
+            problem = _sentence(error, reader.line_num - ends[-1])
         if source.over:
             ends.pop()
             if rows.pop() != [_END]:
                 source.over, problem = False, "a quote is opened and never closed."
+        if ends[-1] - ends[0] >= len(rows) + LONGEST_IN_LINES:
+            # A record may be too long; usually it is several that have a few lines each.
+            lengths = [end - begin for begin, end in pairwise(ends)]
+            long = next((i for i, lines in enumerate(lengths) if lines > LONGEST_IN_LINES), None)
+            if long is not None:
+                del rows[long:], ends[long + 1 :]
+                source.over, problem = False, _TOO_MANY_LINES
         batch = Batch(lines=[first + line + 1 for line in ends[:-1]], rows=rows)
         if [] in rows:
             batch.lines = [line for line, row in zip(batch.lines, rows, strict=True) if row]
@@ -146,6 +157,9 @@ class _Source(io.BufferedIOBase):
         self.ended = self.over = False
         #: Enough was read for a batch.
         self.full = False
+        #: The csv reader, which counts lines, and its count at the end of each record of this batch.
+        self.reader: Reader | None = None
+        self.ends: list[int] = []
         self._offset = offset
         self._kept = b""
         self._unended = 0
@@ -160,7 +174,12 @@ class _Source(io.BufferedIOBase):
         return True
 
     def read1(self, size: int = -1, /) -> bytes:
-        """A whole block, whatever `size` the text layer asks for: it takes what it gets."""
+        """A whole block, whatever `size` the text layer asks for: it takes what it gets.
+
+        Raises csv.Error, which the csv reader passes on, when the record that is being read is too long.
+        """
+        if self.reader is not None and self.ends and self.reader.line_num - self.ends[-1] > LONGEST_IN_LINES:
+            raise csv.Error(_TOO_MANY_LINES)
         data = self.file.read(BLOCK)
         ended = max(data.rfind(b"\n"), data.rfind(b"\r"))
         self._unended = len(data) - ended - 1 + (self._unended if ended < 0 else 0)
@@ -194,7 +213,9 @@ class _Source(io.BufferedIOBase):
         return len("".join(islice(text, lines)).encode("utf-8", "surrogateescape"))
 
 
-def _sentence(problem: csv.Error) -> str:
+def _sentence(problem: csv.Error, lines: int) -> str:
+    if lines > LONGEST_IN_LINES:
+        return _TOO_MANY_LINES
     if "field limit" in str(problem):
         return f"a quote is opened and not closed within {LONGEST_CELL >> 20} MiB."
     return f"{problem}."

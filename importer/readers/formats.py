@@ -44,12 +44,16 @@ class Format:
         return asdict(self)
 
     @property
+    def encoding_name(self) -> str:
+        """For people: “Windows-1252”."""
+        return _ENCODINGS.get(self.encoding, self.encoding.replace("cp", "Windows-"))
+
+    @property
     def words(self) -> str:
         """For people: “CSV, UTF-8, semicolons”."""
         if self.kind == "workbook":
             return f"Workbook, sheet “{self.sheet}”" if self.sheet else "Workbook, first sheet"
-        encoding = _ENCODINGS.get(self.encoding, self.encoding.replace("cp", "Windows-"))
-        parts = ["CSV", encoding, _DELIMITERS.get(self.delimiter, self.delimiter), self.packed]
+        parts = ["CSV", self.encoding_name, _DELIMITERS.get(self.delimiter, self.delimiter), self.packed]
         return ", ".join(filter(None, parts))
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -51,14 +52,38 @@ def test_a_quote_left_open_rejects_its_line_and_reading_goes_on():
 
 
 def test_a_cell_without_end_rejects_its_first_line_only():
-    filler = "".join(f"{n},{'x' * 100}\n" for n in range(12_000))
+    filler = "".join(f"{n},{'x' * 2_000}\n" for n in range(600))
     data = ('a,b\n1,"open\n' + filler).encode()
     assert len(filler) > csv_rows.LONGEST_CELL
     batches = list(CsvRows(io.BytesIO(data)).batches(START, 5_000))
     assert [(bad.line, bad.reason) for b in batches for bad in b.rejected] == [
         (2, "Line 2: a quote is opened and not closed within 1 MiB.")
     ]
-    assert sum(len(b.rows) for b in batches) == 12_001
+    assert sum(len(b.rows) for b in batches) == 601
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_cell_of_too_many_lines_rejects_its_first_line_only(closed):
+    text = 'a,b\n0,"short"\n1,"open\n' + "x,y\n" * csv_rows.LONGEST_IN_LINES + ('z"\n' if closed else "") + "9,end\n"
+    batches = list(CsvRows(io.BytesIO(text.encode())).batches(START, 5_000))
+    assert [(bad.line, bad.cells) for b in batches for bad in b.rejected] == [(3, ['1,"open'])]
+    assert batches[0].rejected[0].reason == ("Line 3: a quote is opened and its record does not end within 1,000 lines.")
+    rows = [row for b in batches for row in b.rows]
+    assert rows[:3] == [["a", "b"], ["0", "short"], ["x", "y"]]
+    assert rows[-1] == ["9", "end"]
+    assert [line for b in batches for line in b.lines][2] == 4
+
+
+def test_a_cell_of_as_many_lines_as_are_allowed_is_a_cell():
+    cell = "\n".join("x" * csv_rows.LONGEST_IN_LINES)
+    assert read(f'a,"{cell}"\nb,"{cell}"\nc,d\n'.encode()) == [(1, ["a", cell]), (1_001, ["b", cell]), (2_001, ["c", "d"])]
+
+
+def test_a_cell_of_too_many_lines_is_noticed_before_a_mebibyte_is_read():
+    file = io.BytesIO(b'a,b\n1,"open\n' + b"x,y\n" * 300_000)
+    batch = next(CsvRows(file).batches(START, 5_000))
+    assert batch.rejected[0].line == 2
+    assert file.tell() <= 2 * csv_rows.BLOCK
 
 
 def test_a_line_over_the_limit_is_refused_with_its_number():
@@ -95,7 +120,7 @@ def test_a_heading_of_too_many_columns_is_refused():
 
 
 def test_a_record_of_short_cells_that_never_ends_rejects_its_first_line_only():
-    data = b"a,b\n" + b'a,"b","\n' * 1_600_000
+    data = b"a,b\n" + b'a,"b","' + (b"x" * 20_000 + b'\na,"b","') * 700
     batches = CsvRows(io.BytesIO(data)).batches(START, 5_000)
     first = next(batch for batch in batches if batch.rejected)
     assert [(bad.line, bad.reason) for bad in first.rejected] == [
@@ -106,6 +131,19 @@ def test_a_record_of_short_cells_that_never_ends_rejects_its_first_line_only():
 def test_quotation_marks_that_mean_something_else_end_the_file_with_a_sentence():
     with pytest.raises(BadFile, match="200 lines up to line 200 open a quotation mark"):
         list(CsvRows(io.BytesIO(b'a,"b","\n' * 2_000)).batches(START, 500))
+
+
+def test_a_line_of_100_mb_is_refused_in_little_memory(tmp_path):
+    path = tmp_path / "long.csv"
+    with path.open("wb") as file:
+        file.write(b"a,b\n")
+        file.truncate(100_000_000)
+    tracemalloc.start()
+    with path.open("rb") as file, pytest.raises(BadFile, match="Line 2 is longer than 4 MiB"):
+        list(CsvRows(file).batches(START, 500))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64 << 20
 
 
 cells = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
