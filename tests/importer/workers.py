@@ -17,6 +17,7 @@ from django.db import connection
 from importer import control, sweep
 from importer.intake import uploads
 from importer.models import Change, Heartbeat, Import
+from importer.options import Options
 from importer.states import FINAL
 from products.models import Product
 from products.samples import sample as sample_records
@@ -133,7 +134,8 @@ def write_sample(path: Path, rows: int) -> Path:
 
 def submit(path: Path) -> Import:
     with path.open("rb") as stream:
-        return control.submit(uploads.keep(None, path.name, stream), "products", owner=None)
+        file = uploads.keep(None, path.name, stream)
+    return control.submit(file, "products", owner=None, options=Options(unasked=True))
 
 
 def outcome(run: Import) -> tuple[object, ...]:
