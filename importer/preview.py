@@ -1,7 +1,7 @@
 """The first rows of a file as an import would take them, before anything is started."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import IO
 
@@ -59,17 +59,17 @@ def opened(file: StoredFile) -> Iterator[IO[bytes]]:
 
 def look(content: IO[bytes], how: Format) -> Look:
     """Read the heading and the first ROWS records. Raises BadFile."""
-    reader = open_rows(content, how)
-    first, resume = reader.heading()
-    if not how.heading:
-        first, resume = mapping.numbered(first), reader.start()
-    beginning = Batch()
-    for batch in reader.batches(resume, ROWS):
-        beginning.lines += batch.lines
-        beginning.rows += batch.rows
-        beginning.rejected += batch.rejected
-        if len(beginning.rows) >= ROWS:
-            break
+    with closing(open_rows(content, how)) as reader:
+        first, resume = reader.heading()
+        if not how.heading:
+            first, resume = mapping.numbered(first), reader.start()
+        beginning = Batch()
+        for batch in reader.batches(resume, ROWS):
+            beginning.lines += batch.lines
+            beginning.rows += batch.rows
+            beginning.rejected += batch.rejected
+            if len(beginning.rows) >= ROWS:
+                break
     return Look(first, beginning)
 
 
