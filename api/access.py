@@ -8,17 +8,9 @@ from typing import Any
 from django.http import HttpRequest
 from ninja.security import SessionAuth
 
-from accounts.models import User
-
 
 class SignedIn(SessionAuth):
     """The site's session. Whoever is signed out is told so first; only then does the CSRF token count."""
 
     def __call__(self, request: HttpRequest) -> Any:
         return super().__call__(request) if request.user.is_authenticated else None
-
-
-def person(request: HttpRequest) -> User:
-    # Never otherwise: SignedIn guards every operation.
-    assert isinstance(request.user, User)
-    return request.user

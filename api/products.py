@@ -9,7 +9,7 @@ from django.urls import reverse
 from ninja import Field, Router, Schema, Status
 from pydantic import ConfigDict, StrictBool
 
-from api.access import person
+from accounts.access import person
 from api.problems import InTheWay, Invalid, Problem
 from importer.changes import Busy
 from pages.paging import Page

@@ -9,7 +9,7 @@ from django.urls import reverse
 from ninja import Field, Router, Schema, Status
 from pydantic import AwareDatetime, ConfigDict, StrictBool
 
-from api.access import person
+from accounts.access import person
 from api.problems import Invalid
 from pages.paging import page
 from webhooks import delivery as deliverer

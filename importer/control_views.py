@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.access import person
 from accounts.models import User
 from importer import control, news, undo
 from importer.access import may_see_rows
@@ -100,9 +101,3 @@ def mine(request: HttpRequest, public_id: uuid.UUID) -> Import:
     if not may_see_rows(request.user, run):
         raise PermissionDenied("Only the person who started an import, and staff, may steer it.")
     return run
-
-
-def person(request: HttpRequest) -> User:
-    # Never otherwise: the middleware turns others away before.
-    assert isinstance(request.user, User)
-    return request.user

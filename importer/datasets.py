@@ -3,7 +3,7 @@
 A new dataset is one `datasets.py` in its app that calls `register`; the engine finds it at the start.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -53,20 +53,23 @@ class Dataset:
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
 
+    def found(self, heading: Sequence[str]) -> dict[str, list[int]]:
+        """Where each column stands in a heading line, by its name or an alias, in any case: {column name: places from 0}"""
+        names = [fold(cell) for cell in heading]
+        known = {column.name: {fold(name) for name in (column.name, *column.aliases)} for column in self.columns}
+        return {column: [place for place, name in enumerate(names) if name in known[column]] for column in known}
+
     def match(self, heading: list[str]) -> dict[str, int]:
         """Find the place of each column in a heading line, in any order, in any case, with stray blanks.
 
         Returns {column name: place, counted from 0}. Raises BadHeading when a required column is missing or stands twice.
         """
-        names = [fold(cell) for cell in heading]
         places: dict[str, int] = {}
-        for column in self.columns:
-            known = [fold(name) for name in (column.name, *column.aliases)]
-            found = [place for place, name in enumerate(names) if name in known]
+        for name, found in self.found(heading).items():
             if len(found) > 1:
-                raise BadHeading(f"Line 1: the column {quote(column.name)} stands there {len(found)} times; once is needed.")
+                raise BadHeading(f"Line 1: the column {quote(name)} stands there {len(found)} times; once is needed.")
             if found:
-                places[column.name] = found[0]
+                places[name] = found[0]
         missing = [column.name for column in self.columns if column.required and column.name not in places]
         if missing:
             wanted = ", ".join(column.name for column in self.columns if column.required)

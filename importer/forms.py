@@ -23,6 +23,11 @@ def _choices() -> list[tuple[str, str]]:
     return [(dataset.name, dataset.title) for dataset in datasets.all()]
 
 
+def _choose_from(field: forms.Field, choices: list[tuple[str, str]]) -> None:
+    assert isinstance(field, forms.ChoiceField)
+    field.choices = choices
+
+
 class NewImport(forms.Form):
     """A dataset, and either the id of an upload that came in parts or, without JavaScript, the file itself."""
 
@@ -81,15 +86,10 @@ class Reading(forms.Form):
         super().__init__(data, initial=initial | {"heading": "yes" if found.heading else "no"})
         self.found = found
         encodings = {encoding: found.encoding.upper()} | self.ENCODINGS
-        self._choose_from("encoding", list(encodings.items()))
-        self._choose_from("sheet", [(name, name) for name in sheets])
+        _choose_from(self.fields["encoding"], list(encodings.items()))
+        _choose_from(self.fields["sheet"], [(name, name) for name in sheets])
         for name in ("encoding", "delimiter") if found.kind == "workbook" else ("sheet",):
             del self.fields[name]
-
-    def _choose_from(self, name: str, choices: list[tuple[str, str]]) -> None:
-        field = self.fields[name]
-        assert isinstance(field, forms.ChoiceField)
-        field.choices = choices
 
     def how(self) -> Format:
         """What was chosen, on top of what was found; only what was found while the form is not valid."""
@@ -184,3 +184,16 @@ def _named(heading: str, place: int) -> str:
     """A heading as a choice; one without text is called by its place."""
     shown = storable(heading).strip()
     return f"{shown[:60]}…" if len(shown) > 60 else shown or f"Column {place + 1} (no name)"
+
+
+class LeaveOut(forms.Form):
+    """Columns to leave out, and whether rows that the file does not have are switched off."""
+
+    left_out = forms.MultipleChoiceField(required=False)
+    deactivate_missing = forms.BooleanField(required=False)
+
+    def __init__(self, run: Import, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        key = datasets.get(run.dataset).key.column
+        names = [name for name in run.checkpoint.get("places", {}) if name != key]
+        _choose_from(self.fields["left_out"], [(name, name) for name in names])

@@ -28,10 +28,7 @@ class Suggestion:
 
 def match(dataset: Dataset, headings: Sequence[str]) -> dict[str, int]:
     """The places of the columns that can be told by name or alias; of a heading that stands twice, none."""
-    names = [fold(heading) for heading in headings]
-    known = {column.name: {fold(name) for name in (column.name, *column.aliases)} for column in dataset.columns}
-    found = {column: [place for place, name in enumerate(names) if name in known[column]] for column in known}
-    return {column: places[0] for column, places in found.items() if len(places) == 1}
+    return {column: places[0] for column, places in dataset.found(headings).items() if len(places) == 1}
 
 
 def suggest(dataset: Dataset, headings: Sequence[str], heading: bool = True) -> Suggestion:

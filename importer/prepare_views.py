@@ -10,12 +10,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods
 
-from accounts.models import User
+from accounts.access import person
 from importer import control, datasets, mapping, preview
 from importer.datasets import Dataset
 from importer.forms import Prepare, Reading
 from importer.models import Import, StoredFile
-from importer.readers.formats import sheets, sniff
+from importer.readers.excel_rows import sheets
+from importer.readers.formats import sniff
 from importer.values import ImportProblem
 from pages.http import render_part
 
@@ -70,7 +71,7 @@ def _shown(form: Prepare, plan: preview.Plan) -> dict[str, Any]:
     places = form.places()
     return {
         "names": [column.name for column in form.dataset.columns if column.name in places],
-        "rows": preview.rows(form.dataset, plan.seen, places, form.blank()),
+        "rows": preview.rows(form.dataset, plan, places, form.blank()),
         "missing": mapping.Suggestion(places).missing(form.dataset),
         "unused": [text for place, text in enumerate(plan.seen.headings) if place not in places.values()],
     }
@@ -83,8 +84,7 @@ def _columns(headings: Sequence[str]) -> str:
 
 def _start(request: HttpRequest, context: dict[str, Any]) -> Import:
     form, dataset = context["form"], context["dataset"]
-    assert isinstance(request.user, User)
     mode = Import.Mode(form.cleaned_data["mode"])
-    run = control.submit(context["file"], dataset.name, request.user, mode, form.options(context["plan"].how))
+    run = control.submit(context["file"], dataset.name, person(request), mode, form.options(context["plan"].how))
     mapping.remember(dataset, context["plan"].seen.headings, form.places(), form.blank())
     return run

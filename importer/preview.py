@@ -104,11 +104,12 @@ def first_plan(content: IO[bytes], dataset: Dataset, how: Format) -> Plan:
     return replace(plan(content, dataset, replace(how, heading=False)), doubted=True)
 
 
-def rows(dataset: Dataset, seen: Look, places: Mapping[str, int], blank: Mapping[str, str]) -> list[Row]:
+def rows(dataset: Dataset, planned: Plan, places: Mapping[str, int], blank: Mapping[str, str]) -> list[Row]:
     """The first records, mapped and cleaned; none before the key has its place."""
     if dataset.key.column not in places:
         return []
-    cleaning = Cleaning(dataset, places, len(seen.headings), blank)
+    seen = planned.seen
+    cleaning = Cleaning(dataset, places, len(seen.headings), blank, planned.how.encoding_name)
     taken = [_row(cleaning, line, cells) for line, cells in zip(seen.batch.lines, seen.batch.rows, strict=True)]
     unread = [Row(reject.line, [], reject.reason) for reject in seen.batch.rejected]
     return sorted(taken + unread, key=lambda row: row.line)[:ROWS]

@@ -4,15 +4,16 @@ import uuid
 from typing import Any
 from urllib.parse import urlencode
 
-from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
+from accounts.access import person
 from importer import control, datasets, review_rows
 from importer.access import may_see_rows
+from importer.forms import LeaveOut
 from importer.loaders.postgres import PostgresLoader
 from importer.models import Import
 from importer.options import Options
@@ -21,19 +22,6 @@ from importer.review import loader_of
 from importer.states import State
 
 TABS = {"updated": review_rows.updated, "created": review_rows.created, "doubles": review_rows.doubles}
-
-
-class Choices(forms.Form):
-    """Columns to leave out, and whether rows that the file does not have are switched off."""
-
-    left_out = forms.MultipleChoiceField(required=False)
-    deactivate_missing = forms.BooleanField(required=False)
-
-    def __init__(self, run: Import, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        key = datasets.get(run.dataset).key.column
-        names = [name for name in run.checkpoint.get("places", {}) if name != key]
-        self.fields["left_out"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -50,8 +38,7 @@ def review(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 
 
 def _decide(request: HttpRequest, run: Import) -> HttpResponse:
-    person: Any = request.user
-    form = Choices(run, request.POST)
+    form = LeaveOut(run, request.POST)
     button = request.POST.get("do", "")
     if button not in ("approve", "choose", "cancel") or not form.is_valid():
         if run.state != State.REVIEW:
@@ -60,11 +47,11 @@ def _decide(request: HttpRequest, run: Import) -> HttpResponse:
         return render(request, "importer/review.html", context, status=422)
     try:
         if button == "approve":
-            control.approve(run, person)
+            control.approve(run, person(request))
         elif button == "cancel":
-            control.cancel(run, person, roll_back=False)
+            control.cancel(run, person(request), roll_back=False)
         else:
-            control.choose(run, person, tuple(form.cleaned_data["left_out"]), form.cleaned_data["deactivate_missing"])
+            control.choose(run, person(request), tuple(form.cleaned_data["left_out"]), form.cleaned_data["deactivate_missing"])
     except control.Refused as problem:
         messages.error(request, str(problem))
     return redirect("import", run.public_id)

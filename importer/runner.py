@@ -124,7 +124,7 @@ class Runner:
         if self.run.file is None or not default_storage.exists(self.run.file.path):
             raise BadFile("The file is not in storage any more; upload it again.")
         with default_storage.open(self.run.file.path) as file:
-            options = Options.of(self.run.options)
+            options = self.options
             known = options.format or self.run.checkpoint.get("format")
             how = Format(**known) if known else sniff(file, self.run.file.name)
             reader = open_rows(file, how)
@@ -286,7 +286,8 @@ class Runner:
         undo = Undo(self.dataset, self.run.pk)
         if "undone" not in self.run.checkpoint:
             with self.step() as step:
-                step.set |= {"step_done": 0, "step_total": undo.prepare()}
+                self.loader().index_changes()
+                step.set |= {"step_done": 0, "step_total": undo.total()}
                 step.checkpoint["undone"] = 0
         while self._undo_bucket(undo):
             pass

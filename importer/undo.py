@@ -13,7 +13,7 @@ from typing import Any
 from django.db import connection
 
 from importer.datasets import Dataset
-from importer.loaders.sql import one, quoted, row, run
+from importer.loaders.sql import one, quoted, row
 
 BUCKET = 20_000
 
@@ -37,10 +37,8 @@ def changes_table(run_id: int) -> str:
 def possible(run_id: int) -> bool:
     """True when the Changes of the import are there."""
     table = changes_table(run_id)
-    return connection.vendor == "postgresql" and bool(one(f"SELECT to_regclass('{table}') IS NOT NULL")) and anything(table)
-
-
-def anything(table: str) -> bool:
+    if connection.vendor != "postgresql" or not one(f"SELECT to_regclass('{table}') IS NOT NULL"):
+        return False
     return bool(one(f"SELECT EXISTS (SELECT FROM {table})"))
 
 
@@ -54,9 +52,8 @@ class Undo:
         fields = [meta.get_field(column.name) for column in dataset.columns]
         self.types = {field.name: field.db_type(connection) for field in fields}
 
-    def prepare(self) -> int:
-        """Make buckets quick to find; returns how many Changes there are."""
-        run(f"CREATE INDEX IF NOT EXISTS {self.changes}_row ON {self.changes} (row_id)")
+    def total(self) -> int:
+        """How many Changes there are; buckets are quick to find once they have their index (`index_changes`)."""
         return int(one(f"SELECT count(*) FROM {self.changes}"))
 
     def bucket(self, after: int) -> Undone | None:

@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils.http import http_date
 from django.views.decorators.http import require_http_methods
 
-from accounts.models import User
+from accounts.access import person
 from importer import control, datasets, preview
 from importer.forms import NewImport
 from importer.intake import uploads as intake
@@ -73,10 +73,10 @@ def new(request: HttpRequest) -> HttpResponse:
 
 def _file_of(request: HttpRequest, form: NewImport) -> StoredFile:
     if form.cleaned_data["upload"]:
-        file = intake.find(_person(request), form.cleaned_data["upload"])
+        file = intake.find(person(request), form.cleaned_data["upload"])
         intake.complete(file)
         return file
-    return intake.keep(_person(request), form.cleaned_data["file"].name, form.cleaned_data["file"])
+    return intake.keep(person(request), form.cleaned_data["file"].name, form.cleaned_data["file"])
 
 
 def _go_on(request: HttpRequest, file: StoredFile, dataset: str) -> HttpResponse:
@@ -89,7 +89,7 @@ def _go_on(request: HttpRequest, file: StoredFile, dataset: str) -> HttpResponse
             perfect = False
     if "look" in request.POST or not perfect:
         return redirect(f"{reverse('import-prepare', args=[file.public_id])}?{urlencode({'dataset': dataset})}")
-    return redirect("import", control.submit(file, dataset, _person(request), Import.Mode.AUTO).public_id)
+    return redirect("import", control.submit(file, dataset, person(request), Import.Mode.AUTO).public_id)
 
 
 def tus(view: View[Rest]) -> View[Rest]:
@@ -131,7 +131,7 @@ def uploads(request: HttpRequest) -> HttpResponse:
     if _method(request) != "POST":
         return _not_allowed("OPTIONS", "POST")
     size = _number(request, "Upload-Length")
-    file = intake.begin(_person(request), _filename(request), size)
+    file = intake.begin(person(request), _filename(request), size)
     response = HttpResponse(status=201)
     response["Location"] = reverse("upload", args=[file.public_id])
     return _described(response, file)
@@ -142,11 +142,11 @@ def upload(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """HEAD tells how far an upload is, PATCH adds a part, DELETE gives it up (tus 1.0, core and termination)."""
     method = _method(request)
     if method == "HEAD":
-        return _described(HttpResponse(status=200), intake.find(_person(request), public_id))
+        return _described(HttpResponse(status=200), intake.find(person(request), public_id))
     if method == "PATCH":
         return _described(HttpResponse(status=204), _take_part(request, public_id))
     if method == "DELETE":
-        intake.forget(_person(request), public_id)
+        intake.forget(person(request), public_id)
         return HttpResponse(status=204)
     return _not_allowed("OPTIONS", "HEAD", "PATCH", "DELETE")
 
@@ -155,13 +155,7 @@ def _take_part(request: HttpRequest, public_id: UUID) -> StoredFile:
     if request.content_type != PART_TYPE:
         raise BadRequest(415, f"A part is sent as {PART_TYPE}, not as {request.content_type or 'nothing at all'}.")
     length = _number(request, "Content-Length") if "Content-Length" in request.headers else None
-    return intake.append(_person(request), public_id, _number(request, "Upload-Offset"), request, length, _checksum(request))
-
-
-def _person(request: HttpRequest) -> User:
-    # Never otherwise: the middleware, and for tus `_checked`, turn others away before.
-    assert isinstance(request.user, User)
-    return request.user
+    return intake.append(person(request), public_id, _number(request, "Upload-Offset"), request, length, _checksum(request))
 
 
 def _method(request: HttpRequest) -> str:

@@ -9,9 +9,10 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_safe
 from django_eventstream.views import events as eventstream
 
+from accounts.access import person
 from importer import datasets, news
 from importer.access import may_see_rows
-from importer.control_views import mine, offered, person
+from importer.control_views import mine, offered
 from importer.filters import HistoryForm
 from importer.models import Change, Import, Reject
 from importer.progress import snapshot

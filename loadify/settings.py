@@ -254,6 +254,8 @@ CELERY_TASK_ROUTES = {"webhooks.deliver": {"queue": "webhooks"}}
 LOADIFY_URL = (os.environ.get("LOADIFY_URL") or f"http://127.0.0.1:{os.environ.get('PORT') or '8000'}").rstrip("/")
 # Days after which events are forgotten, with their deliveries.
 LOADIFY_WEBHOOK_DAYS = number("LOADIFY_WEBHOOK_DAYS", 30)
+# For a laptop: receivers may be on this machine and in its private networks.
+LOADIFY_WEBHOOK_ALLOW_PRIVATE = flag("LOADIFY_WEBHOOK_ALLOW_PRIVATE")
 
 # --- importing ----------------------------------------------------------------------------------------------------
 # Seconds without a heartbeat after which an import's worker counts as dead.
@@ -270,10 +272,6 @@ LOADIFY_WARN_CHANGED = number("LOADIFY_WARN_CHANGED", 50)
 LOADIFY_WARN_EMPTIED = number("LOADIFY_WARN_EMPTIED", 10)
 LOADIFY_WARN_INACTIVE = number("LOADIFY_WARN_INACTIVE", 10)
 LOADIFY_REVIEW_DRIFT = number("LOADIFY_REVIEW_DRIFT", 1)
-
-# --- webhooks -----------------------------------------------------------------------------------------------------
-# For a laptop: receivers may be on this machine and in its private networks.
-LOADIFY_WEBHOOK_ALLOW_PRIVATE = flag("LOADIFY_WEBHOOK_ALLOW_PRIVATE")
 
 # --- live pages ---------------------------------------------------------------------------------------------------
 EVENTSTREAM_STORAGE_CLASS = "importer.relay.SnapshotStorage"

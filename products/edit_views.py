@@ -11,6 +11,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods, require_POST
 
+from accounts.access import person
 from importer import changes
 from pages.http import render_part, wants_part
 from products import edits
@@ -19,7 +20,7 @@ from products.edits import FIELDS
 from products.forms import ProductForm, typed, values_of
 from products.models import Product
 from products.templatetags.products import label, shown
-from products.views import gone, person
+from products.views import gone
 
 #: Earlier than any change: a form that does not say which version it shows has seen none.
 NEVER = datetime.min.replace(tzinfo=UTC)

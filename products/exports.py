@@ -4,9 +4,8 @@ Between two pieces nothing is held: no connection, no transaction, no lock. So a
 that change meanwhile are in the file as they were when their piece was read.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
-from asgiref.sync import sync_to_async
 from django.db import close_old_connections, connections
 from django.db.models import QuerySet
 
@@ -20,24 +19,11 @@ PIECE = 5_000
 
 def csv(products: QuerySet[Product]) -> Iterator[bytes]:
     """The products as CSV in UTF-8, by key, piece by piece."""
-    yield _heading()
+    yield (BOM + lines([FIELDS])).encode()
     after: str | None = ""
     while after is not None:
         piece, after = _piece(products, after)
         yield piece
-
-
-async def csv_slowly(products: QuerySet[Product]) -> AsyncIterator[bytes]:
-    """The same for a server that waits for its clients: each piece is read when the one before is on its way."""
-    yield _heading()
-    after: str | None = ""
-    while after is not None:
-        piece, after = await sync_to_async(_piece)(products, after)
-        yield piece
-
-
-def _heading() -> bytes:
-    return (BOM + lines([FIELDS])).encode()
 
 
 def _piece(products: QuerySet[Product], after: str) -> tuple[bytes, str | None]:

@@ -6,6 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.access import person
 from importer import changes
 from importer.models import Change
 from pages.templatetags.figures import count
@@ -14,7 +15,6 @@ from products.datasets import PRODUCTS
 from products.edits import FIELDS
 from products.forms import values_of
 from products.models import Product
-from products.views import person
 
 #: Edits on a page.
 PAGE = 50

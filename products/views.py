@@ -1,18 +1,17 @@
 """The list of products: search, switch on and off, download."""
 
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.models import User
+from accounts.access import person
+from pages.downloads import streamed
 from pages.http import render_part, wants_part
 from products import edits, exports
 from products.filters import ProductFilter
@@ -77,13 +76,8 @@ def export(request: HttpRequest) -> HttpResponseBase:
     products = ProductFilter(request.GET, Product.objects.all())
     if not products.is_valid():
         return redirect(f"{reverse('products')}?{urlencode(asked(request, NARROWING))}")
-    pieces: Iterator[bytes] | AsyncIterator[bytes]
-    # Django reads an ordinary iterator to its end before an ASGI server sends the first byte.
-    pieces = exports.csv_slowly(products.qs) if isinstance(request, ASGIRequest) else exports.csv(products.qs)
     name = f"products-{timezone.localtime():%Y-%m-%d-%H%M}.csv"
-    response = StreamingHttpResponse(pieces, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+    return streamed(request, exports.csv(products.qs), "text/csv; charset=utf-8", name)
 
 
 def asked(request: HttpRequest, names: tuple[str, ...]) -> dict[str, str]:
@@ -110,12 +104,6 @@ def gone(request: HttpRequest, pk: int) -> HttpResponse:
     if wants_part(request):
         return render(request, "products/_row_gone.html", {"pk": pk}, status=410)
     return redirect("product", pk)
-
-
-def person(request: HttpRequest) -> User:
-    # Never otherwise: the middleware turns others away before.
-    assert isinstance(request.user, User)
-    return request.user
 
 
 def came_from(request: HttpRequest) -> str:

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
-from accounts.models import User
+from accounts.access import person
 from pages.http import render_part
 from pages.paging import page
 from webhooks import endpoints, health, vault
@@ -31,8 +31,7 @@ def index(request: HttpRequest) -> HttpResponse:
 def new(request: HttpRequest) -> HttpResponse:
     form = EndpointForm(request.POST) if request.method == "POST" else EndpointForm()
     if request.method == "POST" and form.is_valid():
-        assert isinstance(request.user, User)
-        endpoint, _ = endpoints.add(**form.values(), person=request.user)
+        endpoint, _ = endpoints.add(**form.values(), person=person(request))
         return _to_secret(request, endpoint)
     return _form(request, form, None)
 

@@ -311,8 +311,7 @@ class PostgresLoader:
 
     def _left_out(self) -> dict[str, Any]:
         """What new rows get in the columns that are not loaded."""
-        fields = {column.name: self.dataset.model._meta.get_field(column.name) for column in self.dataset.columns}
-        return {name: field.get_default() for name, field in fields.items() if name not in self.names}  # type: ignore[union-attr]
+        return {column.name: self._default(column.name) for column in self.dataset.columns if column.name not in self.names}
 
     def _update(self, bucket: dict[str, Any]) -> int:
         before = " || ".join(

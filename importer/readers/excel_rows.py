@@ -13,11 +13,11 @@ from typing import IO, Any
 
 from django.conf import settings
 
+from importer.readers.csv_rows import MOST_COLUMNS
 from importer.rows import Batch
 from importer.values import BadFile, BadHeading
 
 ROOT = Path(__file__).resolve().parents[2]
-MOST_COLUMNS = 2_000
 #: The mark of Microsoft's older files ([MS-CFB] §2.2): .xls, and workbooks that a password protects.
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 

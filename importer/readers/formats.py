@@ -7,7 +7,6 @@ from typing import IO, Any, Protocol
 
 from importer.readers import excel_rows
 from importer.readers.csv_rows import CsvRows
-from importer.readers.excel_rows import sheets as sheets
 from importer.readers.sniffing import delimiter_of, encoding_of
 from importer.readers.unpacked import Unpacked, UnpackedRows, zipped
 from importer.rows import Batch
