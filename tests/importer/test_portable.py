@@ -63,7 +63,9 @@ def test_sqlite(tmp_path):
 @pytest.fixture
 def mariadb_url(tmp_path: Path) -> Iterator[str]:
     """A MariaDB of this test alone."""
-    server, install = shutil.which("mariadbd"), shutil.which("mariadb-install-db")
+    # Debian keeps the server where an ordinary user's PATH does not lead.
+    path = f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin"
+    server, install = shutil.which("mariadbd", path=path), shutil.which("mariadb-install-db", path=path)
     if not server or not install:
         missing("mariadb", "There is no MariaDB here; on Debian: apt install mariadb-server.")
     data, socket, port = tmp_path / "mariadb", tmp_path / "s", free_port()
