@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 from django.db import connection
 
-from importer import runner
+from importer import control, runner
 from importer.models import Change, Import
 from importer.options import Options
 from products.models import Product
@@ -262,3 +262,36 @@ def test_file_without_a_heading_is_read_from_its_first_line(load) -> None:
         [],
     )
     assert list(Product.objects.order_by("sku").values_list("sku", "name")) == [("a-1", "Mug"), ("a-2", "Cup")]
+
+
+@pytest.mark.parametrize(("blank", "left"), [("keep", "Red"), ("clear", "")])
+@pytest.mark.parametrize("bad", ["", ",No key,\n"])
+def test_an_empty_cell_keeps_or_clears_the_old_value(load, blank: str, left: str, bad: str) -> None:
+    """Also in a batch with a bad line in it, which is cleaned row by row."""
+    load("sku,name,description\na-1,Mug,Red\n")
+    run = load(f"sku,name,description\na-1,Cup,\n{bad}", options=Options(blank={"description": blank}))
+    assert (run.state, run.updated, run.rejected) == ("done", 1, len(bad) and 1)
+    assert [(row.name, row.description) for row in Product.objects.all()] == [("Cup", left)]
+
+
+def test_a_file_is_looked_at_once_however_often_its_import_is_taken_up(submit, monkeypatch) -> None:
+    monkeypatch.setattr(runner, "CHUNK", 1)
+    run = submit("sku;name;description\na;One;x\nb;Two;y\n")
+    whole = runner.Runner._stage_batch
+
+    def paused_at_the_second(self, *given):
+        if self.run.lines:
+            control.pause(Import.objects.get(pk=self.run.pk), None)
+            self.attempt.heart._once()
+        whole(self, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner.Runner, "_stage_batch", paused_at_the_second)
+        runner.run(run.pk)
+    run.refresh_from_db()
+    assert (run.state, run.lines) == ("paused", 1)
+    monkeypatch.setattr(runner, "sniff", None)
+    control.resume(run, None)
+    runner.run(run.pk)
+    run.refresh_from_db()
+    assert (run.state, run.error, run.created) == ("done", "", 2)
