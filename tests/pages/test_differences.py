@@ -67,4 +67,5 @@ def test_any_two_short_texts_are_told_whole() -> None:
 def test_texts_that_repeat_themselves_cost_little(before: str, after: str) -> None:
     began = time.perf_counter()
     differences(before, after)
-    assert time.perf_counter() - began < 1
+    # Minutes, where the cost grows with the square.
+    assert time.perf_counter() - began < 10

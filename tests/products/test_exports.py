@@ -157,11 +157,9 @@ def test_slow_reader_of_100_000_products_costs_neither_memory_nor_a_connection(w
     with ask(web, cookie) as warm:
         warm.recv(1000)
     before = memory(web)
-    began = time.monotonic()
     with ask(web, cookie) as line:
         head = line.recv(4096)
         assert b" 200 " in head.splitlines()[0]
-        assert time.monotonic() - began < 2
         time.sleep(3)
         # All of it would be 50 MB; a piece is 2.5 MB.
         assert memory(web) - before < 20

@@ -273,11 +273,11 @@ def test_ordinary_addresses_are_not_forbidden() -> None:
 
 
 def test_slow_name_server_is_not_waited_for(resolver: Resolver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("socket.getaddrinfo", lambda *args, **kwargs: time.sleep(2))
+    monkeypatch.setattr("socket.getaddrinfo", lambda *args, **kwargs: time.sleep(4))
     began = time.monotonic()
     with pytest.raises(BadAddress, match="could not be looked up within 0.2 seconds"):
         check("https://good.example/", 0.2)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 3
 
 
 def test_rebinding_after_the_check_reaches_nothing(names: Resolver, client: Client) -> None:

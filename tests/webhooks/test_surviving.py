@@ -82,7 +82,8 @@ def test_broker_that_is_away_during_edits_loses_no_event_and_delays_no_edit(
         else:
             os.kill(running[-1].pid, signal.SIGCONT)
         wait_for(lambda: arrived(receiver) == known(), 60, worker.said)
-    assert float(printed) < 1
+    # An edit that waited for the broker would have waited for seconds.
+    assert float(printed) < 3
     assert all(got.verified for got in receiver.requests)
 
 
