@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from importer.values import fold
 
+YES, NO = "1 t true y yes on active".split(), "0 f false n no off inactive".split()
 LIMITS = {"sku": 100, "name": 255, "description": 50_000}
 
 
@@ -31,14 +32,14 @@ class Catalogue:
                 continue
             lines += 1
             cells = dict(zip(heading, row, strict=False))
-            active = cells.get("active", "").strip().lower()
+            active = fold(cells.get("active", ""))
             sku, name = cells.get("sku", "").strip(), cells.get("name", "").strip()
             if (
                 len(row) != len(heading)
                 or not fold(sku)
                 or len(sku) > LIMITS["sku"]
                 or len(name) > LIMITS["name"]
-                or active not in ("", "yes", "no")
+                or active not in ("", *YES, *NO)
                 or "\0" in "".join((sku, name, cells["description"]))
             ):
                 rejected.append(line)
@@ -53,7 +54,7 @@ class Catalogue:
                 name = old[1]
             if old and not description and (blank or {}).get("description") == "keep":
                 description = old[2]
-            new = (sku, name, description, active == "yes" if active else (old[3] if old else True))
+            new = (sku, name, description, active in YES if active else (old[3] if old else True))
             if old == new:
                 counts["unchanged"] += 1
                 continue

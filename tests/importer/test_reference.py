@@ -23,7 +23,7 @@ skus = st.one_of(
 texts = st.one_of(st.sampled_from(["", "\\N", "\\", "a\tb", "one\ntwo", "\x1d\x1e\x1f", "O'Hara", "50%"]), st.text(
     st.characters(codec="utf-8", exclude_characters="\0\x03"), max_size=10,
 ))  # fmt: skip
-rows = st.tuples(skus, texts, texts, st.sampled_from(["", "yes", "no", "perhaps"]))
+rows = st.tuples(skus, texts, texts, st.sampled_from(["", "yes", "no", "0", "TRUE", "perhaps"]))
 ragged = st.lists(texts, min_size=1, max_size=6)
 blanks = st.dictionaries(st.sampled_from(["name", "description"]), st.sampled_from(["keep", "clear"]))
 files = st.tuples(st.booleans(), st.lists(st.one_of(rows, rows, rows, ragged), min_size=1, max_size=15), blanks)
@@ -69,7 +69,7 @@ def test_loading_equals_the_reference(load, monkeypatch, loader, bucket):
             stamps = {key: (catalogue.stamps[key], stamp) for key, stamp in live}
             text = written(with_active, lines)
             expected = catalogue.load(text, blank)
-            run = load(text, options=Options(blank=blank))
+            run = load(text, options=Options(blank=blank, unasked=True))
             assert run.state == "done", run.error
             assert {name: getattr(run, name) for name in expected["counts"]} == expected["counts"]
             assert run.counted == run.lines
