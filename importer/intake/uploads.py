@@ -2,11 +2,12 @@
 
 import errno
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import IO, Protocol
 from uuid import UUID
 
 from django.conf import settings
@@ -133,6 +134,24 @@ def complete(file: StoredFile) -> None:
     file.sha256 = digest.hexdigest()
     file.completed_at = timezone.now()
     file.save(update_fields=["sha256", "completed_at"])
+
+
+def check_size(file: StoredFile, content: IO[bytes]) -> None:
+    """Raises BadFile when the stored bytes, open as `content`, are not as many as arrived."""
+    found = content.seek(0, os.SEEK_END)
+    if found != file.size:
+        raise BadFile(f"The file in storage has {found:,} bytes now; {file.size:,} had arrived. Upload it again.")
+
+
+def check_digest(file: StoredFile, content: IO[bytes], between: Callable[[], None]) -> None:
+    """Raises BadFile when the stored bytes are not those that arrived. `between` is called all the time, and may raise."""
+    content.seek(0)
+    digest = hashlib.sha256()
+    while block := content.read(parts.BLOCK):
+        digest.update(block)
+        between()
+    if digest.hexdigest() != file.sha256:
+        raise BadFile("The file in storage is not the one that arrived any more; upload it again.")
 
 
 def keep(owner: User | None, name: str, stream: Stream) -> StoredFile:
