@@ -19,6 +19,7 @@ from importer import datasets, locks, review, stopping
 from importer.ahead import ahead, without_collecting
 from importer.attempt import Attempt
 from importer.heart import Heart, Interrupted, Lost
+from importer.intake import uploads
 from importer.lanes import BUCKET, lanes_for, side_by_side
 from importer.loaders import search_indexes, work_tables
 from importer.loaders.choice import Loader, loader_for
@@ -62,8 +63,12 @@ def hint_next(dataset: str) -> None:
 def run(run_id: int) -> None:
     """Take an import up and bring it as far as it goes. Does nothing when somebody else has it."""
     attempt = Attempt.claim(run_id)
-    if attempt is None:
-        return
+    if attempt is not None:
+        work(attempt)
+
+
+def work(attempt: Attempt) -> None:
+    """Bring an import that this process has claimed as far as it goes."""
     log.info("Import %s: attempt %s, %s", attempt.run.public_id, attempt.run.attempt, attempt.run.state)
     runner = Runner(attempt)
     try:
@@ -124,6 +129,10 @@ class Runner:
         if self.run.file is None or not default_storage.exists(self.run.file.path):
             raise BadFile("The file is not in storage any more; upload it again.")
         with default_storage.open(self.run.file.path) as file:
+            # A place in a file means nothing in another one.
+            uploads.check_size(self.run.file, file)
+            if "resume" in self.run.checkpoint:
+                uploads.check_digest(self.run.file, file, self.attempt.heart.check)
             options = self.options
             known = options.format or self.run.checkpoint.get("format")
             how = Format(**known) if known else sniff(file, self.run.file.name)
@@ -145,11 +154,13 @@ class Runner:
             cleaned = map(cleaning.clean, reader.batches(checkpoint["resume"], CHUNK))
             encode = self.loader().encode
             encoded = ((batch, encode(batch)) for batch in cleaned)
+            # Of an import that was stopped here, and is tried again, or whose worker died before it could say so.
+            self._check_rejects()
             with without_collecting(), ahead(encoded, self.attempt.heart.check, reader.close) as batches:
                 for batch, rows in batches:
-                    hopeless = not self.run.lines and _bad_at_start(batch) >= HOPELESS
                     self._stage_batch(batch, rows)
-                    self._check_rejects(options.most_rejects, hopeless)
+                    self._check_rejects()
+            uploads.check_size(self.run.file, file)
         if not self.run.lines:
             raise BadFile("The file has a heading line and nothing else.")
         self.attempt.move(State.COMPARING, step_done=0, step_total=0)
@@ -160,16 +171,18 @@ class Runner:
             Reject.objects.bulk_create(_reject(self.run, rejected) for rejected in batch.rejected)
             step.add |= {"lines": batch.read, "rejected": len(batch.rejected)}
             step.checkpoint["resume"] = batch.resume
+            if self.run.lines == self.run.rejected:
+                step.checkpoint["bad_at_start"] = self.run.rejected + _bad_at_start(batch)
 
-    def _check_rejects(self, most: int | None, hopeless: bool) -> None:
-        """Raises BadFile when more than `most` lines are rejected, or the file begins with so many that it is `hopeless`."""
-        lines, rejected = self.run.lines, self.run.rejected
+    def _check_rejects(self) -> None:
+        """Raises BadFile when more lines are rejected than were allowed, or so many before the first good one."""
+        most, lines, rejected = self.options.most_rejects, self.run.lines, self.run.rejected
         if most is not None and rejected > most:
             raise BadFile(
                 f"{rejected:,} of the first {lines:,} lines are rejected, and {most:,} were allowed at the start. "
                 "Nothing was written."
             )
-        if hopeless:
+        if self.run.checkpoint.get("bad_at_start", 0) >= HOPELESS:
             first = self.run.rejects.order_by("line").values_list("reason", flat=True)[0]
             raise BadFile(f"None of the first {HOPELESS:,} lines can be taken, so nothing was written. {first}")
 
@@ -352,7 +365,9 @@ class Runner:
                 raise Lost
             spent = self.attempt.spent()
             stopping.stop(found, found.wanted)
-            Import.objects.filter(pk=found.pk).update(seconds=spent)
+            # An attempt that was asked to stop has not died, even if it was too short for a step.
+            checkpoint = found.checkpoint | {"attempt": found.attempt}
+            Import.objects.filter(pk=found.pk).update(seconds=spent, checkpoint=checkpoint)
             self.run.state = found.state
 
     def fail(self, sentence: str) -> None:

@@ -1,27 +1,56 @@
 """What Celery calls: hints to run an import, and the timetable that finds what hints have missed."""
 
+import fcntl
 import os
-from typing import Any
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
 
 from celery import shared_task
-from celery.signals import worker_shutting_down
+from celery.signals import worker_init, worker_shutting_down
 from django.conf import settings
 from django.db import connection
 from django.db.models.functions import Now
 
 from importer import runner, sweep
-from importer.attempt import worker_name
+from importer.attempt import Attempt, worker_name
 from importer.models import Heartbeat, Import
 from importer.states import WORKING
+
+#: A nameless file that the worker's processes inherit; the one that has it locked looks whether there is work for it.
+_turn: IO[bytes] | None = None
+
+
+@worker_init.connect
+def make_turn(**_: Any) -> None:
+    global _turn
+    _turn = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the worker
+
+
+@contextmanager
+def _one_by_one() -> Iterator[None]:
+    """Keeps the other processes of this worker waiting. The lock of one that dies goes with it."""
+    if _turn is None:
+        yield
+        return
+    fcntl.lockf(_turn, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.lockf(_turn, fcntl.LOCK_UN)
 
 
 @shared_task(name="importer.run")
 def run(run_id: int) -> None:
     """Run an import, unless this worker has its hands full: one process is kept free for the timetable."""
     mine = worker_name(os.getppid(), 0)[:-1]
-    busy = Heartbeat.objects.filter(worker__startswith=mine, lease_until__gt=Now(), run__state__in=WORKING).count()
-    if busy < settings.LOADIFY_WORKERS:
-        runner.run(run_id)
+    busy = Heartbeat.objects.filter(worker__startswith=mine, lease_until__gt=Now(), run__state__in=WORKING)
+    # Counted and claimed by one process at a time: else hints that come together would each find the last place free.
+    with _one_by_one():
+        attempt = Attempt.claim(run_id) if busy.count() < settings.LOADIFY_WORKERS else None
+    if attempt is not None:
+        runner.work(attempt)
 
 
 @shared_task(name="importer.sweep")
@@ -38,5 +67,7 @@ def tidy() -> None:
 def yield_imports(**_: Any) -> None:
     """Ask the imports of this worker to stop at their next step: its processes do not hear the signal themselves."""
     mine = worker_name(os.getpid(), 0)[:-1]
-    Import.objects.filter(state__in=WORKING, heartbeat__worker__startswith=mine).update(wanted=Import.Wanted.YIELD)
+    # What a person wants of an import stands: who pressed Cancel does not find it running on after a restart.
+    undisturbed = Import.objects.filter(state__in=WORKING, wanted=Import.Wanted.RUN)
+    undisturbed.filter(heartbeat__worker__startswith=mine).update(wanted=Import.Wanted.YIELD)
     connection.close()

@@ -3,6 +3,7 @@
 This is the only place that knows the storage is a folder.
 """
 
+import errno
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,12 +18,16 @@ def append(path: str, offset: int, blocks: Iterable[bytes]) -> int:
     """Write `blocks` at byte `offset` of the stored file `path` and bring them to the disk; returns the bytes written.
 
     What stood behind `offset` is overwritten: it is from a part that broke off before anybody was told it had arrived.
-    When `blocks` raises, or the disk is full (OSError), the file ends at `offset` again.
+    When `blocks` raises, or the disk is full (OSError), the file ends at `offset` again. Raises FileNotFoundError when what
+    should stand before `offset` is not there.
     """
     place = Path(default_storage.path(path))
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     written = 0
-    with open(os.open(place, os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0) as file:
+    with open(os.open(place, os.O_RDWR | (0 if offset else os.O_CREAT), 0o600), "r+b", buffering=0) as file:
+        if file.seek(0, os.SEEK_END) < offset:
+            # Writing would leave a hole of NUL bytes.
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(place))
         try:
             file.seek(offset)
             for block in blocks:

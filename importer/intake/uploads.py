@@ -2,11 +2,12 @@
 
 import errno
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import IO, Protocol
 from uuid import UUID
 
 from django.conf import settings
@@ -25,6 +26,7 @@ from pages.templatetags.figures import size as in_words
 LARGEST_PART = 16 * 1024 * 1024
 #: Names as tus writes them.
 CHECKSUMS = ("sha1", "sha256")
+_LOST = "What had arrived of {} is not in storage any more. Begin it again."
 _LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's error code when NOWAIT would have to wait
 
 
@@ -49,7 +51,7 @@ class Busy(UploadProblem):
 
 
 class Expired(UploadProblem):
-    """Nobody went on with the upload in time."""
+    """Nobody went on with the upload in time, or what had arrived of it is not in storage any more."""
 
 
 class DiskFull(UploadProblem):
@@ -109,8 +111,11 @@ def append(
         if offset != file.received:
             raise WrongOffset(f"The part begins at byte {offset:,}, but {file.received:,} bytes of the file are here.")
         blocks = _Blocks(stream, min(file.size - offset, LARGEST_PART), checksum)
-        with _sentence_when_full(file):
-            file.received += parts.append(file.path, offset, blocks)
+        try:
+            with _sentence_when_full(file):
+                file.received += parts.append(file.path, offset, blocks)
+        except FileNotFoundError as error:
+            raise Expired(_LOST.format(quote(file.name))) from error
         file.expires_at = _deadline()
         file.save(update_fields=["received", "expires_at"])
     if file.received == file.size:
@@ -121,18 +126,42 @@ def append(
 def complete(file: StoredFile) -> None:
     """Give a file whose bytes are all here its sha256 and its time of completion; does nothing the second time.
 
-    Raises BadFile when bytes are missing.
+    Raises BadFile when bytes are missing, Expired when they are not in storage any more.
     """
     if file.completed_at:
         return
     if file.received != file.size:
         raise BadFile(f"Only {file.received:,} of the {file.size:,} bytes of {quote(file.name)} have arrived.")
-    digest = hashlib.sha256()
-    for block in parts.read(file.path):
-        digest.update(block)
+    digest, size = hashlib.sha256(), 0
+    try:
+        for block in parts.read(file.path):
+            digest.update(block)
+            size += len(block)
+    except FileNotFoundError as error:
+        raise Expired(_LOST.format(quote(file.name))) from error
+    if size != file.size:
+        raise Expired(_LOST.format(quote(file.name)))
     file.sha256 = digest.hexdigest()
     file.completed_at = timezone.now()
     file.save(update_fields=["sha256", "completed_at"])
+
+
+def check_size(file: StoredFile, content: IO[bytes]) -> None:
+    """Raises BadFile when the stored bytes, open as `content`, are not as many as arrived."""
+    found = content.seek(0, os.SEEK_END)
+    if found != file.size:
+        raise BadFile(f"The file in storage has {found:,} bytes now; {file.size:,} had arrived. Upload it again.")
+
+
+def check_digest(file: StoredFile, content: IO[bytes], between: Callable[[], None]) -> None:
+    """Raises BadFile when the stored bytes are not those that arrived. `between` is called all the time, and may raise."""
+    content.seek(0)
+    digest = hashlib.sha256()
+    while block := content.read(parts.BLOCK):
+        digest.update(block)
+        between()
+    if digest.hexdigest() != file.sha256:
+        raise BadFile("The file in storage is not the one that arrived any more; upload it again.")
 
 
 def keep(owner: User | None, name: str, stream: Stream) -> StoredFile:

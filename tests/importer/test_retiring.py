@@ -4,6 +4,8 @@ import signal
 import time
 
 import pytest
+from celery import current_app
+from django.db import transaction
 
 from importer import runner, sweep
 from importer.attempt import Attempt
@@ -45,6 +47,25 @@ def test_an_import_is_claimed_once(sample):
     run = submit(sample)
     assert Attempt.claim(run.pk).run.attempt == 1
     assert Attempt.claim(run.pk) is None
+
+
+def test_a_worker_takes_no_more_imports_than_it_may_however_close_their_hints_are(sample, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "hint", lambda pk: None)
+        runs = [submit(sample).pk for _ in range(3)]
+    # Hints of other tests that nobody has heard.
+    current_app.control.purge()
+    with Workers(tmp_path) as workers:
+        with transaction.atomic():
+            # Nobody can claim one of them before all three processes of the worker had time to look.
+            list(Import.objects.select_for_update().order_by("pk"))
+            for pk in runs:
+                runner.hint(pk)
+            wait_for(lambda: workers.said().count("Task importer.run") == 3, 30, workers.said)
+            time.sleep(1)
+        # The first task to end is the one that found the worker's hands full, or the first import.
+        wait_for(lambda: "succeeded in" in workers.said(), 60, workers.said)
+        assert sorted(Import.objects.values_list("attempt", flat=True)) == [0, 1, 1]
 
 
 def test_workers_that_keep_dying_at_one_place_are_not_sent_for_ever(sample):

@@ -274,6 +274,24 @@ def test_bytes_written_before_a_crash_but_not_counted_are_written_over(sender: S
     assert stored(StoredFile.objects.get()) == CONTENT[:1500]
 
 
+@pytest.mark.parametrize("left", [None, 0, 900], ids=["gone", "emptied", "cut off"])
+def test_part_is_not_added_to_a_file_that_the_disk_has_lost(sender: Sender, owner: User, left: int | None) -> None:
+    path = sender.begin(2000)
+    sender.part(path, 0, CONTENT[:1000])
+    place = default_storage.path(StoredFile.objects.get().path)
+    os.unlink(place) if left is None else os.truncate(place, left)
+    for body in (CONTENT[1000:1500], CONTENT[1000:2000]):
+        answer = sender.part(path, 1000, body)
+        assert (answer.status_code, answer.text) == (
+            410,
+            "What had arrived of “prices.csv” is not in storage any more. Begin it again.\n",
+        )
+    assert sender.offset(path) == 1000
+    StoredFile.objects.update(received=2000)
+    with pytest.raises(uploads.Expired, match="is not in storage any more"):
+        uploads.complete(StoredFile.objects.get())
+
+
 def test_upload_given_up_leaves_nothing(sender: Sender, tmp_path) -> None:
     path = sender.begin(2000)
     sender.part(path, 0, CONTENT[:1000])
