@@ -188,7 +188,7 @@ class Runner:
             step.set["review"] = decision.review
             if decision.waits:
                 # In the same transaction as what it waits with: a worker that dies in between must not let it through.
-                step.set |= {"state": State.REVIEW, "wanted": "", "seconds": self.attempt.spent()}
+                step.set |= {"state": State.REVIEW, "seconds": self.attempt.spent()}
                 step.set |= stopping.told(self.run, Import.News.REVIEW)
                 step.checkpoint["phase"] = State.COMPARING
                 locks.release(self.run)
@@ -310,7 +310,7 @@ class Runner:
 
     def _end(self, state: State = State.DONE) -> None:
         """The last transaction: final state, work tables gone, the dataset free for the next in line."""
-        fields = {"state": state, "seconds": self.attempt.spent(), "finished_at": timezone.now(), "wanted": ""}
+        fields = {"state": state, "seconds": self.attempt.spent(), "finished_at": timezone.now()}
         fields |= stopping.told(self.run, Import.News.ENDED)
         with self.step(**fields):
             work_tables.drop(self.run.pk)

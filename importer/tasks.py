@@ -38,5 +38,7 @@ def tidy() -> None:
 def yield_imports(**_: Any) -> None:
     """Ask the imports of this worker to stop at their next step: its processes do not hear the signal themselves."""
     mine = worker_name(os.getpid(), 0)[:-1]
-    Import.objects.filter(state__in=WORKING, heartbeat__worker__startswith=mine).update(wanted=Import.Wanted.YIELD)
+    # Those that somebody has paused or cancelled stop anyway.
+    held = Import.objects.filter(state__in=WORKING, heartbeat__worker__startswith=mine, wanted=Import.Wanted.RUN)
+    held.update(wanted=Import.Wanted.YIELD)
     connection.close()
