@@ -122,7 +122,8 @@ class Attempt:
             checkpoint["lanes"] = {**checkpoint["lanes"], step.lane[0]: step.lane[1]}
         fields["checkpoint"] = checkpoint
         fields["samples"] = self._samples(fields)
-        mine, wishes = self.mine(), ()
+        mine = self.mine()
+        wishes: tuple[str, ...] = ()
         if fields.get("state", self.run.state) not in WORKING:
             # What was wished for since the heart last looked would find no worker any more that hears it.
             fields["wanted"], wishes = Import.Wanted.RUN, (Import.Wanted.PAUSE, Import.Wanted.CANCEL)
