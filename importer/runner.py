@@ -88,7 +88,6 @@ class Runner:
         self.attempt = attempt
         self.run = attempt.run
         self.step = attempt.step
-        self.dataset = datasets.get(self.run.dataset)
         self.options = Options.of(self.run.options)
         self.phases = {
             State.STAGING: self._stage,
@@ -99,6 +98,7 @@ class Runner:
         }
 
     def go(self) -> None:
+        self.dataset = datasets.of_old(self.run.dataset)
         if self.run.state in (State.APPLYING, State.INDEXING):
             # Taken up from a worker that died, or resumed: the dataset is still this import's, from now on under this
             # attempt. One that failed and is tried again stands in line like any other.
