@@ -19,9 +19,9 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from importer.heart import Heart, Lost, lease
+from importer.heart import Heart, Interrupted, Lost, lease
 from importer.models import Heartbeat, Import
-from importer.states import CLAIMABLE, State, sources
+from importer.states import CLAIMABLE, WORKING, State, sources
 
 log = logging.getLogger(__name__)
 
@@ -122,8 +122,14 @@ class Attempt:
             checkpoint["lanes"] = {**checkpoint["lanes"], step.lane[0]: step.lane[1]}
         fields["checkpoint"] = checkpoint
         fields["samples"] = self._samples(fields)
-        if not self.mine().update(version=F("version") + 1, **fields):
-            raise Lost
+        mine = self.mine()
+        wishes: tuple[str, ...] = ()
+        if fields.get("state", self.run.state) not in WORKING:
+            # What was wished for since the heart last looked would find no worker any more that hears it.
+            fields["wanted"], wishes = Import.Wanted.RUN, (Import.Wanted.PAUSE, Import.Wanted.CANCEL)
+        if not mine.exclude(wanted__in=wishes).update(version=F("version") + 1, **fields):
+            wished = mine.filter(wanted__in=wishes).values_list("wanted", flat=True).first()
+            raise Interrupted(wished) if wished else Lost
         return fields
 
     def _samples(self, fields: dict[str, Any]) -> list[list[float]]:

@@ -109,6 +109,7 @@ def undo(run: Import, person: User | None) -> None:
             raise Refused("The import has not ended; cancel it, and it can be rolled back.")
         if connection.vendor != "postgresql":
             raise Refused("Undo needs PostgreSQL; this site runs on another database.")
+        _known(found)
         if not undoing.possible(found.pk):
             raise Refused(
                 "There is nothing to undo: the import wrote nothing that is still there, "
@@ -124,6 +125,7 @@ def retry(run: Import, person: User | None) -> None:
             return
         if found.state != State.FAILED:
             raise Refused(f"Only an import that failed can be tried again; this one is {_words(found)}.")
+        _known(found)
         fields: dict[str, Any] = {"error": "", "finished_at": None, "news": Import.News.NONE}
         if stopping.phase(found) == State.UNDOING or work_tables.exist(found.pk):
             fields["checkpoint"] = found.checkpoint | {"attempt": found.attempt}
@@ -143,6 +145,7 @@ def approve(run: Import, person: User | None) -> None:
             if found.review.get("approved"):
                 return
             raise Refused(f"The import does not wait for a review; it is {_words(found)}.")
+        _known(found)
         review = found.review | {"approved": found.review.get("counts", {}), "drift": ""}
         stopping.save(found, State.QUEUED, review=review, checkpoint=_compare_again(found))
 
@@ -178,6 +181,14 @@ def _ask(run: Import, wanted: Import.Wanted) -> None:
     """Tell the worker that has the import; its heart looks every second."""
     run.wanted = wanted
     Import.objects.filter(pk=run.pk).update(wanted=wanted, version=F("version") + 1)
+
+
+def _known(run: Import) -> None:
+    """Raises Refused when the import's dataset was taken out."""
+    try:
+        datasets.of_old(run.dataset)
+    except BadFile as problem:
+        raise Refused(str(problem)) from None
 
 
 def _compare_again(run: Import) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from random import Random
 
 from django.db import models
 
-from importer.values import BadHeading, Cleaner, fold, quote
+from importer.values import BadFile, BadHeading, Cleaner, fold, quote
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,14 @@ def get(name: str) -> Dataset:
     if name not in _register:
         raise KeyError(f"There is no dataset called {quote(name)}; there are: {', '.join(sorted(_register))}.")
     return _register[name]
+
+
+def of_old(name: str) -> Dataset:
+    """The dataset of something that was stored. Raises BadFile when its app was taken out: the history outlives it."""
+    try:
+        return get(name)
+    except KeyError:
+        raise BadFile(f"This site does not know the dataset {quote(name)} any more.") from None
 
 
 def all() -> list[Dataset]:

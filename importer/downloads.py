@@ -55,7 +55,7 @@ def heading(run: Import) -> Sequence[str]:
         return kept
     places: dict[str, int] = run.checkpoint.get("places") or {}
     if not places:
-        return [column.name for column in datasets.get(run.dataset).columns]
+        return [column.name for dataset in datasets.all() if dataset.name == run.dataset for column in dataset.columns]
     names = [""] * max(run.checkpoint.get("width", 0), max(places.values()) + 1)
     for name, place in places.items():
         names[place] = name

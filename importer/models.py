@@ -87,6 +87,8 @@ class Import(models.Model):
     #: What its owner is to be told by e-mail and on the page, since when, and whether that has happened.
     news = models.CharField(max_length=10, choices=News, default=News.NONE, blank=True)
     news_at = models.DateTimeField(null=True)
+    #: When the next try at the e-mail may be; `mailed_at` when it went out, or was given up.
+    mail_not_before = models.DateTimeField(null=True)
     mailed_at = models.DateTimeField(null=True)
     seen_at = models.DateTimeField(null=True)
 

@@ -20,6 +20,7 @@ from importer.options import Options
 from importer.progress import Bucket
 from importer.review import loader_of
 from importer.states import State
+from importer.values import BadFile
 
 TABS = {"updated": review_rows.updated, "created": review_rows.created, "doubles": review_rows.doubles}
 
@@ -30,6 +31,11 @@ def review(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     run = get_object_or_404(Import.objects.select_related("file", "owner"), public_id=public_id)
     if not may_see_rows(request.user, run):
         raise PermissionDenied("Only the person who started an import, and staff, may see its rows.")
+    try:
+        datasets.of_old(run.dataset)
+    except BadFile as problem:
+        messages.error(request, str(problem))
+        return redirect("import", public_id)
     if request.method == "POST":
         return _decide(request, run)
     if run.state != State.REVIEW:
@@ -63,7 +69,7 @@ def _context(request: HttpRequest, run: Import) -> dict[str, Any]:
     tab = request.GET.get("rows", "")
     if tab not in TABS:
         tab = "updated" if counts["to_update"] or not counts["to_create"] else "created"
-    words, column = request.GET.get("q", "").strip()[:200], request.GET.get("column", "")
+    words, column = request.GET.get("q", "").replace("\0", "").strip()[:200], request.GET.get("column", "")
     asked = review_rows.Asked(dataset.key.fold(words), column, request.GET.get("page", ""))
     loader = loader_of(run)
     # Imports wait for a review on PostgreSQL alone.

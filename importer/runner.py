@@ -93,7 +93,6 @@ class Runner:
         self.attempt = attempt
         self.run = attempt.run
         self.step = attempt.step
-        self.dataset = datasets.get(self.run.dataset)
         self.options = Options.of(self.run.options)
         self.phases = {
             State.STAGING: self._stage,
@@ -104,6 +103,7 @@ class Runner:
         }
 
     def go(self) -> None:
+        self.dataset = datasets.of_old(self.run.dataset)
         if self.run.state in (State.APPLYING, State.INDEXING):
             # Taken up from a worker that died, or resumed: the dataset is still this import's, from now on under this
             # attempt. One that failed and is tried again stands in line like any other.
@@ -201,7 +201,7 @@ class Runner:
             step.set["review"] = decision.review
             if decision.waits:
                 # In the same transaction as what it waits with: a worker that dies in between must not let it through.
-                step.set |= {"state": State.REVIEW, "wanted": "", "seconds": self.attempt.spent()}
+                step.set |= {"state": State.REVIEW, "seconds": self.attempt.spent()}
                 step.set |= stopping.told(self.run, Import.News.REVIEW)
                 step.checkpoint["phase"] = State.COMPARING
                 locks.release(self.run)
@@ -323,7 +323,7 @@ class Runner:
 
     def _end(self, state: State = State.DONE) -> None:
         """The last transaction: final state, work tables gone, the dataset free for the next in line."""
-        fields = {"state": state, "seconds": self.attempt.spent(), "finished_at": timezone.now(), "wanted": ""}
+        fields = {"state": state, "seconds": self.attempt.spent(), "finished_at": timezone.now()}
         fields |= stopping.told(self.run, Import.News.ENDED)
         with self.step(**fields):
             work_tables.drop(self.run.pk)

@@ -90,4 +90,4 @@ def told(run: Import, news: Import.News) -> dict[str, Any]:
         return {}
     if news != Import.News.REVIEW and since < timedelta(seconds=settings.LOADIFY_TELL_AFTER):
         return {}
-    return {"news": news, "news_at": timezone.now(), "mailed_at": None, "seen_at": None}
+    return {"news": news, "news_at": timezone.now(), "mail_not_before": None, "mailed_at": None, "seen_at": None}

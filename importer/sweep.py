@@ -10,7 +10,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from importer import locks, news, runner, stopping
+from importer import locks, runner, stopping
 from importer.intake import uploads
 from importer.loaders import search_indexes, work_tables
 from importer.loaders.sql import itself
@@ -39,7 +39,6 @@ def sweep() -> None:
             runner.hint(following)
     for dataset in DatasetLock.objects.exclude(missing_indexes=[]).values_list("dataset", flat=True):
         build_missing(dataset)
-    news.mail_due()
 
 
 def revive() -> None:

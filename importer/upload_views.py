@@ -1,7 +1,6 @@
 """Doors for files: the page of a new import, and uploads in parts by tus 1.0 (https://tus.io/protocols/resumable-upload)."""
 
 import base64
-import binascii
 from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec
@@ -179,7 +178,7 @@ def _filename(request: HttpRequest) -> str:
         if key == "filename":
             try:
                 return base64.b64decode(value.strip(), validate=True).decode()
-            except (binascii.Error, UnicodeDecodeError):
+            except ValueError:
                 raise BadRequest(400, "The file name in Upload-Metadata is not UTF-8 text in base64.") from None
     return "unnamed"
 
@@ -194,7 +193,7 @@ def _checksum(request: HttpRequest) -> intake.Checksum | None:
         raise BadRequest(400, f"The checksum “{name[:40]}” is not known here; {' and '.join(intake.CHECKSUMS)} are.")
     try:
         return intake.Checksum(name, base64.b64decode(value.strip(), validate=True))
-    except binascii.Error:
+    except ValueError:
         raise BadRequest(400, "The digest in Upload-Checksum is not base64.") from None
 
 

@@ -84,9 +84,12 @@ def kept(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """What an undo left alone: the Changes of the import that remain, with the row as it is now, or None where it is gone."""
     run = mine(request, public_id)
     found = page(Change.objects.filter(run=run), request.GET.get("page", ""), by=("row_id",), size=PAGE)
-    rows = datasets.get(run.dataset).model._default_manager.in_bulk([change.row_id for change in found.rows])
-    left = [(change, rows.get(change.row_id)) for change in found.rows]
-    return render(request, "importer/kept.html", {"run": run, "rows": left, "page": found})
+    try:
+        live = datasets.get(run.dataset).model._default_manager.in_bulk([change.row_id for change in found.rows])
+    except KeyError:
+        live = None
+    left = [(change, (live or {}).get(change.row_id)) for change in found.rows]
+    return render(request, "importer/kept.html", {"run": run, "rows": left, "page": found, "known": live is not None})
 
 
 def latest(run: Import) -> list[Reject]:

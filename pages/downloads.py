@@ -10,6 +10,9 @@ from django.utils.http import content_disposition_header
 
 def streamed(request: HttpRequest, pieces: Iterator[bytes], content_type: str, name: str) -> StreamingHttpResponse:
     """An attachment called `name`. Between two pieces nothing may be held: the reader says when the next one is made."""
+    if request.method == "HEAD":
+        # Daphne would send all but the first piece, which the browser takes for the answer to its next request.
+        pieces = iter(())
     # Django reads an ordinary iterator to its end before an ASGI server sends the first byte.
     body = _slowly(pieces) if isinstance(request, ASGIRequest) else pieces
     response = StreamingHttpResponse(body, content_type=content_type)

@@ -1,13 +1,15 @@
 """Pause, resume, cancel, roll back, retry: in every state, pressed twice, and by two people at once."""
 
 from datetime import timedelta
+from threading import Thread
 
 import pytest
 from django.db import connection
 from django.utils import timezone
 
-from importer import control, lanes, runner, sweep
-from importer.models import DatasetLock, Import
+from importer import control, lanes, locks, review, runner, sweep, tasks
+from importer.loaders import work_tables
+from importer.models import DatasetLock, Heartbeat, Import
 from importer.readers.csv_rows import CsvRows
 from importer.states import FINAL, State
 from products.models import Product
@@ -136,6 +138,69 @@ def test_a_pause_is_taken_back_before_the_worker_saw_it(submit):
     assert run.wanted == "pause"
     control.resume(run, None)
     assert (run.wanted, run.state) == ("", State.STAGING)
+
+
+def by_somebody(press, run_id: int) -> None:
+    """On a connection of their own: the worker is in the middle of a transaction."""
+    press(Import.objects.get(pk=run_id))
+    connection.close()
+
+
+def press_unheard(monkeypatch, module, name, press) -> None:
+    """Let `press(run)` happen just before `module.name`, the last thing that a worker does; its heart looks too late."""
+    whole = getattr(module, name)
+
+    def pressed(run, *args, **kwargs):
+        monkeypatch.setattr(module, name, whole)
+        person = Thread(target=by_somebody, args=(press, getattr(run, "pk", run)))
+        person.start()
+        person.join()
+        return whole(run, *args, **kwargs)
+
+    monkeypatch.setattr(module, name, pressed)
+
+
+#: Where a worker is about to let go of an import: in review, in line for the dataset, at its end.
+LAST_MOMENTS = [(review, "decide"), (locks, "take"), (work_tables, "drop")]
+
+
+@pytest.mark.parametrize(("module", "name"), LAST_MOMENTS)
+def test_a_button_pressed_at_the_last_moment_of_a_worker_counts(submit, monkeypatch, module, name):
+    other = submit(ROWS)
+    Import.objects.filter(pk=other.pk).update(state=State.APPLYING)
+    for press, after in (
+        (lambda found: control.cancel(found, None, roll_back=False), State.CANCELLED),
+        (lambda found: control.pause(found, None), State.PAUSED),
+    ):
+        run = submit(ROWS, mode=Import.Mode.REVIEW if name == "decide" else Import.Mode.APPLY)
+        DatasetLock.objects.update_or_create(dataset="products", defaults={"run": other if name == "take" else None})
+        press_unheard(monkeypatch, module, name, press)
+        go(run)
+        assert (run.state, run.wanted) == (after, "")
+    control.resume(run, None)
+    Import.objects.filter(pk=other.pk).update(state=State.CANCELLED)
+    assert go(run).state == (State.REVIEW if name == "decide" else State.DONE)
+
+
+def test_a_cancel_at_the_last_moment_is_rolled_back_as_it_was_wished(submit, monkeypatch):
+    run = submit(ROWS)
+    press_unheard(monkeypatch, work_tables, "drop", lambda found: control.cancel(found, None, roll_back=True))
+    assert go(run).state == State.QUEUED
+    assert go(run).state == State.UNDONE
+    assert not Product.objects.exists()
+
+
+@pytest.mark.parametrize("wanted", [Import.Wanted.PAUSE, Import.Wanted.CANCEL])
+def test_a_worker_that_is_shut_down_does_what_was_wished_for(submit, monkeypatch, wanted):
+    run = submit(ROWS)
+    monkeypatch.setattr(tasks, "worker_name", lambda parent, process: "here:")
+    assert runner.Attempt.claim(run.pk)
+    Heartbeat.objects.update(worker="here:1")
+    Import.objects.filter(pk=run.pk).update(wanted=wanted)
+    monkeypatch.setattr(tasks.connection, "close", lambda: None)
+    tasks.yield_imports()
+    run.refresh_from_db()
+    assert run.wanted == wanted
 
 
 @pytest.mark.parametrize("state", sorted(FINAL))

@@ -1,7 +1,10 @@
 """News of a long import: one e-mail through a real mail server, and a notice on the pages until its owner has looked."""
 
 import re
+import socket
 import socketserver
+import subprocess
+import sys
 import threading
 from datetime import timedelta
 from email import message_from_string
@@ -13,9 +16,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
-from importer import news, sweep
+from importer import mails as post
+from importer import news, sweep, tasks
 from importer.models import Import, StoredFile
 from importer.states import State
+from tests.importer.workers import ROOT, wait_for, worker_env
 
 pytestmark = pytest.mark.django_db
 
@@ -47,7 +52,7 @@ class Conversation(socketserver.StreamRequestHandler):
 @pytest.fixture
 def mails(settings, monkeypatch):
     """A mail server on this machine; what it took."""
-    monkeypatch.setattr(news, "_rest_until", 0.0)
+    monkeypatch.setattr(post, "_rest_until", 0.0)
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Conversation) as server:
         server.mails, server.answers = [], []
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
@@ -91,7 +96,7 @@ def banner(client, path="/webhooks/") -> str:
 
 def test_the_owner_gets_one_e_mail_with_counts_and_the_address(mails, run, settings):
     settings.LOADIFY_URL = "https://load.example"
-    assert (news.mail_due(), news.mail_due()) == (1, 0)
+    assert (post.send_due(), post.send_due()) == (1, 0)
     [mail] = mails.mails
     assert (mail["To"], mail["From"], mail["Subject"]) == (
         "ada@example.com",
@@ -106,7 +111,7 @@ def test_the_owner_gets_one_e_mail_with_counts_and_the_address(mails, run, setti
 
 def test_two_processes_that_find_the_same_news_send_one_e_mail(mails, run):
     seen = Import.objects.select_related("owner", "file").get()
-    assert [news._mail(run), news._mail(seen)] == [True, False]
+    assert [post._send(run), post._send(seen)] == [True, False]
     assert len(mails.mails) == 1
 
 
@@ -123,7 +128,7 @@ def test_two_processes_that_find_the_same_news_send_one_e_mail(mails, run):
 def test_every_kind_of_news_has_its_words(mails, run, state, kind, subject, sentence):
     undone = {"restored": 3, "removed": 2, "kept": 1}
     Import.objects.update(state=state, news=kind, error="It broke & <stopped>." if state == "failed" else "", undo=undone)
-    assert news.mail_due() == 1
+    assert post.send_due() == 1
     assert mails.mails[0]["Subject"] == f"Import of spring .csv {subject}"
     assert sentence in " ".join(mails.mails[0].get_content().split())
 
@@ -131,34 +136,112 @@ def test_every_kind_of_news_has_its_words(mails, run, state, kind, subject, sent
 def test_news_that_is_not_true_any_more_is_not_told(mails, run, client, ada):
     Import.objects.update(state=State.QUEUED, news=Import.News.PAUSED)
     client.force_login(ada)
-    assert (news.mail_due(), mails.mails, banner(client)) == (0, [], "")
+    assert (post.send_due(), mails.mails, banner(client)) == (0, [], "")
+
+
+def later(monkeypatch) -> None:
+    """As if the process had rested, and the next try were due."""
+    monkeypatch.setattr(post, "_rest_until", 0.0)
+    Import.objects.update(mail_not_before=timezone.now() - timedelta(seconds=1))
 
 
 def test_a_mail_server_that_is_away_is_asked_again_later(mails, run, settings, monkeypatch):
     port, settings.EMAIL_PORT = settings.EMAIL_PORT, 1
-    assert news.mail_due() == 0
+    assert post.send_due() == 0
     run.refresh_from_db()
     assert run.mailed_at is None
     settings.EMAIL_PORT = port
-    assert (news.mail_due(), mails.mails) == (0, [])  # it rests
-    monkeypatch.setattr(news, "_rest_until", 0.0)
-    assert (news.mail_due(), len(mails.mails)) == (1, 1)
+    assert (post.send_due(), mails.mails) == (0, [])  # this process rests
+    monkeypatch.setattr(post, "_rest_until", 0.0)
+    assert (post.send_due(), mails.mails) == (0, [])  # every process does
+    later(monkeypatch)
+    assert (post.send_due(), len(mails.mails)) == (1, 1)
 
 
-def test_what_could_not_be_sent_for_a_day_is_given_up(mails, run):
-    Import.objects.update(news_at=timezone.now() - news.GIVE_UP - timedelta(seconds=1))
-    assert (news.mail_due(), mails.mails) == (0, [])
-
-
-def test_a_recipient_refused_for_good_is_given_up_and_one_refused_for_now_is_not(mails, run):
-    mails.answers = ["451 later", "550 nobody of that name"]
-    assert news.mail_due() == 0
+@pytest.mark.parametrize(("hours", "pause"), [(0, 120), (1, 1800), (9, 3600)])
+def test_an_e_mail_is_tried_again_less_and_less_often(mails, run, hours, pause):
+    Import.objects.update(news_at=timezone.now() - timedelta(hours=hours))
+    mails.answers = ["451 later"]
+    assert post.send_due() == 0
     run.refresh_from_db()
-    assert run.mailed_at is None
-    assert news.mail_due() == 0
+    assert abs((run.mail_not_before - timezone.now()).total_seconds() - pause) < 60
+
+
+def test_what_could_not_be_sent_for_a_day_is_given_up_and_the_log_says_so(mails, run, caplog):
+    Import.objects.update(news_at=timezone.now() - post.GIVE_UP + timedelta(minutes=50))
+    mails.answers = ["451 later"]
+    assert post.send_due() == 0
     run.refresh_from_db()
     assert run.mailed_at is not None
-    assert (news.mail_due(), mails.mails) == (0, [])
+    assert "it is given up" in caplog.text
+    Import.objects.update(mailed_at=None, mail_not_before=None, news_at=timezone.now() - post.GIVE_UP - timedelta(seconds=1))
+    assert (post.send_due(), mails.mails) == (0, [])
+
+
+def test_a_recipient_refused_for_good_is_given_up_and_one_refused_for_now_is_not(mails, run, monkeypatch, caplog):
+    mails.answers = ["451 later", "550 nobody of that name"]
+    assert post.send_due() == 0
+    run.refresh_from_db()
+    assert run.mailed_at is None
+    later(monkeypatch)
+    assert post.send_due() == 0
+    run.refresh_from_db()
+    assert run.mailed_at is not None
+    assert "given up" in caplog.records[-1].message
+    later(monkeypatch)
+    assert (post.send_due(), mails.mails) == (0, [])
+
+
+def test_one_e_mail_that_cannot_be_made_does_not_keep_the_others(mails, run, ada):
+    ada.email = "a da@exa mple@com"
+    ada.save()
+    bob = User.objects.create_user("bob@example.com")
+    other = Import.objects.create(owner=bob, dataset="products", state=State.DONE, news="ended", news_at=timezone.now())
+    assert (post.send_due(), [mail["To"] for mail in mails.mails]) == (1, ["bob@example.com"])
+    run.refresh_from_db()
+    other.refresh_from_db()
+    assert (run.mailed_at, other.mailed_at is None) == (None, False)
+
+
+@pytest.fixture
+def silent(settings):
+    """A mail server that takes every call and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = server.getsockname()
+        yield server
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_e_mail_of_a_process_that_is_killed_while_it_sends_is_sent_by_another(mails, silent, run, settings, monkeypatch):
+    env = worker_env() | {"EMAIL_HOST": settings.EMAIL_HOST, "EMAIL_PORT": str(settings.EMAIL_PORT)}
+    code = "import django; django.setup(); from importer import mails; mails.send_due()"
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=env) as process:
+        silent.settimeout(60)
+        call, _ = silent.accept()
+        process.kill()
+    call.close()
+    settings.EMAIL_HOST, settings.EMAIL_PORT = mails.server_address
+    assert (post.send_due(), mails.mails) == (0, [])
+    later(monkeypatch)
+    assert (post.send_due(), len(mails.mails)) == (1, 1)
+    assert (post.send_due(), len(mails.mails)) == (0, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_timetable_does_not_wait_for_a_mail_server(silent, run, monkeypatch):
+    monkeypatch.setattr(post, "_rest_until", 0.0)
+    tasks.mail()
+    silent.settimeout(60)
+    call, _ = silent.accept()
+    # The thread waits for the server to speak, and nobody waits for the thread.
+    assert post._one_round.locked()
+    tasks.mail()
+    sweep.sweep()
+    call.close()
+    wait_for(lambda: not post._one_round.locked(), 60)
+    run.refresh_from_db()
+    assert (run.mailed_at, run.mail_not_before is None) == (None, False)
 
 
 def test_the_notice_stands_on_pages_until_the_import_was_looked_at(client, ada, run):
@@ -206,8 +289,3 @@ def test_pages_of_errors_do_not_ask_for_news(client, ada, run):
     with CaptureQueriesContext(connection) as asked:
         assert client.get("/no/such/page/").status_code == 404
     assert not [query for query in asked if "importer_import" in query["sql"]]
-
-
-def test_the_timetable_sends_what_is_due(mails, run):
-    sweep.sweep()
-    assert len(mails.mails) == 1
