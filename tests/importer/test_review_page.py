@@ -122,6 +122,13 @@ def test_choosing_compares_again_without_the_column(staff, waiting):
     assert "<code>D-4</code>" in off
     assert '<span class="hidden-text">after: </span>False</ins>' in off
     assert "No rows here for what you search." in text(staff, address(waiting) + "?rows=missing&q=a-")
+    press(staff, waiting, "approve", deactivate_missing="1", left_out=["description"])
+    runner.run(waiting.pk)
+    shown = text(staff, reverse("import", args=[waiting.public_id]))
+    assert "= 5 lines read. Of the products that the file does not have, 1 became inactive." in shown
+    question = text(staff, reverse("import-undo", args=[waiting.public_id]))
+    assert "It created 1 and updated 2 rows, and made 1 inactive that the file does not have." in question
+    assert "Undo 4 rows" in question
 
 
 def test_cancelling_writes_nothing(staff, waiting):
