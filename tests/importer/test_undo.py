@@ -170,6 +170,7 @@ def test_changes_of_an_import_that_is_undone_in_the_last_moment_are_kept(load, s
     drop = work_tables.drop_old_changes
 
     def press(run_ids):
+        run_ids = list(run_ids)
         if runs[1].state == State.DONE:
             control.undo(runs[1], None)
         return drop(run_ids)
