@@ -5,7 +5,7 @@ and of two people who press different buttons at once the second is told what th
 sentence when the state does not allow what is asked.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,6 +26,10 @@ Wanted = Import.Wanted
 
 class Refused(ImportProblem):
     """The state of the import does not allow this; the text says why, and what can be done instead."""
+
+
+class Reviewed(Refused):
+    """The import waits for a review, but not for the one that the person saw."""
 
 
 def submit(
@@ -138,27 +142,45 @@ def retry(run: Import, person: User | None) -> None:
         stopping.save(found, State.QUEUED, **fields)
 
 
-def approve(run: Import, person: User | None) -> None:
-    """Let an import land that was looked at. It is compared once more, because people may have edited meanwhile."""
+def approve(run: Import, person: User | None, seen: int | None = None) -> None:
+    """Let an import land that was looked at. It is compared once more, because people may have edited meanwhile.
+
+    `seen` is the version of the import that the person looked at. Raises Reviewed when the review is another one by now.
+    """
     with _decision(run, person) as found:
         if found.state != State.REVIEW:
             if found.review.get("approved"):
                 return
             raise Refused(f"The import does not wait for a review; it is {_words(found)}.")
         _known(found)
-        review = found.review | {"approved": found.review.get("counts", {}), "drift": ""}
+        _check_seen(found, seen)
+        approved = found.review.get("counts", {}) | {"columns": found.review.get("columns", [])}
+        review = found.review | {"approved": approved, "drift": ""}
         stopping.save(found, State.QUEUED, review=review, checkpoint=_compare_again(found))
 
 
-def choose(run: Import, person: User | None, left_out: tuple[str, ...], deactivate_missing: bool) -> None:
-    """Leave columns out, switch missing rows off or not: the import is compared anew and comes back to the review."""
+def choose(
+    run: Import, person: User | None, left_out: Collection[str], deactivate_missing: bool, seen: int | None = None
+) -> None:
+    """Leave columns out, switch missing rows off or not: the import is compared anew and comes back to the review.
+
+    Raises Reviewed like `approve`.
+    """
     with _decision(run, person) as found:
+        chosen = {"left_out": sorted(left_out), "deactivate_missing": deactivate_missing}
+        options = Options.of(found.options | chosen)
         if found.state != State.REVIEW:
+            if found.review.get("chosen") and options == Options.of(found.options):
+                return
             raise Refused(f"The import does not wait for a review; it is {_words(found)}.")
-        chosen = {"left_out": list(left_out), "deactivate_missing": deactivate_missing}
-        options = Options.of(found.options | chosen).as_json()
-        fields = {"options": options, "review": {"chosen": True}, "checkpoint": _compare_again(found)}
+        _check_seen(found, seen)
+        fields = {"options": options.as_json(), "review": {"chosen": True}, "checkpoint": _compare_again(found)}
         stopping.save(found, State.QUEUED, **fields)
+
+
+def _check_seen(run: Import, seen: int | None) -> None:
+    if seen is not None and seen != run.version:
+        raise Reviewed("The review was made anew after you opened this page, so nothing was decided. Please look at it again.")
 
 
 @contextmanager

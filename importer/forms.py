@@ -186,14 +186,25 @@ def _named(heading: str, place: int) -> str:
     return f"{shown[:60]}…" if len(shown) > 60 else shown or f"Column {place + 1} (no name)"
 
 
-class LeaveOut(forms.Form):
-    """Columns to leave out, and whether rows that the file does not have are switched off."""
+class Decision(forms.Form):
+    """What a person makes of a review: the button, which version of it they saw, and what they ticked beside the columns."""
 
+    do = forms.ChoiceField(choices=[(name, name) for name in ("approve", "choose", "cancel")])
+    seen = forms.IntegerField()
     left_out = forms.MultipleChoiceField(required=False)
     deactivate_missing = forms.BooleanField(required=False)
 
     def __init__(self, run: Import, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.options = Options.of(run.options)
         key = datasets.get(run.dataset).key.column
         names = [name for name in run.checkpoint.get("places", {}) if name != key]
         _choose_from(self.fields["left_out"], [(name, name) for name in names])
+
+    def chosen(self) -> tuple[frozenset[str], bool]:
+        """Columns to leave out, and whether rows that the file does not have are switched off."""
+        return frozenset(self.cleaned_data["left_out"]), self.cleaned_data["deactivate_missing"]
+
+    def chosen_before(self) -> tuple[frozenset[str], bool]:
+        """The same, as the numbers of the review were counted with."""
+        return frozenset(self.options.left_out), self.options.deactivate_missing

@@ -82,6 +82,8 @@ class Snapshot:
     cancelled_at: datetime | None
     #: Rows it wrote that no undo has taken back.
     written: int
+    #: Rows it switched off because the file does not have them: no lines of the file, so in no bucket.
+    deactivated: int
     #: What an undo has done so far: rows "restored", "removed", "kept", "gone"; None without one.
     undone: Mapping[str, int] | None
     started_at: datetime | None
@@ -145,6 +147,7 @@ def snapshot(run: Import, ask_holder: bool = True) -> Snapshot:
         if state == State.PAUSED and run.paused_at
         else None,
         written=rows_written(run),
+        deactivated=run.deactivated,
         undone={name: run.undo.get(name, 0) for name in ("restored", "removed", "kept", "gone")} if is_undo(run) else None,
         started_at=run.started_at,
         finished_at=run.finished_at,

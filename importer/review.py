@@ -37,11 +37,15 @@ def decide(run: Import, found: Compared, loader: Loader) -> Decision:
 
     The review: `counts` {to_create, to_update, unchanged, superseded, rejected, missing}, `columns` [{name, changed, emptied}],
     `warnings` [{kind, sentence}], `mangled` {kind: {count, examples}}, `rows_before`, `drift` (a sentence or ""), `approved`
-    (the counts that a person agreed to), and `absent` (rows that could be switched off) when it waits.
+    (the counts that a person agreed to, with their `columns`), and `absent` (rows that could be switched off) when it waits.
     """
     if not isinstance(loader, PostgresLoader):
         if run.mode == Import.Mode.REVIEW:
             raise ImportProblem("A review needs PostgreSQL; this site runs on another database. Import the file at once.")
+        if Options.of(run.options).deactivate_missing:
+            raise ImportProblem(
+                "Switching off what the file does not have needs PostgreSQL; this site runs on another database."
+            )
         return Decision({}, waits=False)
     planned = found.to_create + found.to_update
     superseded = run.lines - run.rejected - found.keys
@@ -63,7 +67,7 @@ def decide(run: Import, found: Compared, loader: Loader) -> Decision:
     review["warnings"] = list(warnings(run, found, review["mangled"]))
     approved = run.review.get("approved")
     if approved is not None:
-        review["drift"] = drift(approved, review["counts"], run.lines)
+        review["drift"] = drift(approved, review, run.lines)
         if not review["drift"]:
             review["approved"] = approved
     waits = needed(run, review)
@@ -102,7 +106,8 @@ def warnings(run: Import, found: Compared, mangled: dict[str, Any]) -> list[dict
     if off >= LEAST_ROWS and _over(off, found.live, settings.LOADIFY_WARN_INACTIVE):
         warn("inactive", f"{off:,} of the {found.live:,} {title} there are would become inactive.")
     if found.missing and run.rejected:
-        warn("rejected", f"{run.rejected:,} lines were rejected; what they stand for counts as missing from the file.")
+        lines = "1 line was" if run.rejected == 1 else f"{run.rejected:,} lines were"
+        warn("rejected", f"{lines} rejected; the keys that stand there count as missing from the file.")
     for kind, keys in mangled.items():
         warn(kind, _mangled(kind, keys["count"], keys["examples"][0]))
     return said
@@ -110,23 +115,38 @@ def warnings(run: Import, found: Compared, mangled: dict[str, Any]) -> list[dict
 
 def _mangled(kind: str, number: int, example: list[Any]) -> str:
     line, key, live = example
-    keys = "1 new key looks" if number == 1 else f"{number:,} new keys look"
     if kind == "scientific":
+        keys = "1 new key looks" if number == 1 else f"{number:,} new keys look"
         return f"{keys} like a long number that a spreadsheet has shortened: {quote(key)} in line {line:,}."
-    return f"{keys} as if a spreadsheet had dropped zeros: {quote(key)} in line {line:,}, where {quote(live)} is there already."
+    keys = "1 new key" if number == 1 else f"{number:,} new keys"
+    there = f"{quote(key)} in line {line:,}, where {quote(live)} is there already"
+    return f"A spreadsheet may have dropped or added zeros in {keys}: {there}."
 
 
-def drift(approved: dict[str, int], counts: dict[str, int], lines: int) -> str:
-    """A sentence when `counts` have moved away from those that a person agreed to; "" when they are near enough."""
+def drift(approved: dict[str, Any], review: dict[str, Any], lines: int) -> str:
+    """A sentence when `review` has moved away from the counts that a person agreed to; "" when it is near enough."""
+    counts = review["counts"]
     names = ("to_create", "to_update", "missing")
-    moved = max(abs(counts[name] - approved.get(name, 0)) for name in names)
-    if moved <= LEAST_DRIFT or not _over(moved, lines, settings.LOADIFY_REVIEW_DRIFT):
-        return ""
-    then, now = (
-        f"{part.get('to_create', 0):,} created, {part.get('to_update', 0):,} updated and {part.get('missing', 0):,} missing"
-        for part in (approved, counts)
-    )
-    return f"Rows were changed since you looked: you approved {then}; now it would be {now}. Please look again."
+    if _drifted(max(abs(counts[name] - approved.get(name, 0)) for name in names), lines):
+        then, now = (
+            f"{part.get('to_create', 0):,} created, {part.get('to_update', 0):,} updated and {part.get('missing', 0):,} missing"
+            for part in (approved, counts)
+        )
+        return f"Rows were changed since you looked: you approved {then}; now it would be {now}. Please look again."
+    agreed = {column["name"]: column for column in approved.get("columns", [])}
+    for column in review["columns"]:
+        before = agreed.get(column["name"], column)
+        for count, words in (("emptied", "go blank or off"), ("changed", "change")):
+            if _drifted(abs(column[count] - before[count]), lines):
+                return (
+                    f"Rows were changed since you looked: the column {quote(column['name'])} would now {words} "
+                    f"in {column[count]:,} rows, not in {before[count]:,}. Please look again."
+                )
+    return ""
+
+
+def _drifted(moved: int, lines: int) -> bool:
+    return moved > LEAST_DRIFT and _over(moved, lines, settings.LOADIFY_REVIEW_DRIFT)
 
 
 def _over(part: int, whole: int, percent: int) -> bool:

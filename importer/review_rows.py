@@ -1,4 +1,4 @@
-"""The rows that a review shows, a page at a time: what would be updated, what would be created, what stands there twice."""
+"""The rows that a review shows, a page at a time: what would be updated, created or switched off, what stands there twice."""
 
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -40,9 +40,9 @@ class Field:
 
 @dataclass(frozen=True)
 class Planned:
-    """A row that would be updated (`fields` are those that change) or created."""
+    """A row that would be updated (`fields` are those that change) or created, or switched off for want of a line."""
 
-    line: int
+    line: int | None
     key: str
     fields: list[Field]
 
@@ -88,6 +88,16 @@ def created(loader: PostgresLoader, asked: Asked) -> Slice[Planned]:
         for _, line, key, *values in found.rows
     ]
     return Slice(new, found.previous, found.next)
+
+
+def missing(loader: PostgresLoader, asked: Asked) -> Slice[Planned]:
+    """Rows that would be switched off because the file does not have them, in the order of their keys."""
+    switch = loader.dataset.switch
+    join = f"JOIN {loader.table} t ON t.{loader.key} = p.key AND t.{quoted(switch)}"
+    where = "(%(piece)s = '' OR strpos(p.key, %(piece)s) > 0)"
+    found = _slice(f"SELECT p.seq, {_spelled(loader, 't')}", join, loader, where, asked, loader.missing)
+    off = [Field(switch, True, False)]
+    return Slice([Planned(None, key, off) for _, key in found.rows], found.previous, found.next)
 
 
 def doubles(loader: PostgresLoader, asked: Asked) -> Slice[Double]:

@@ -6,23 +6,33 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
 from accounts.access import person
-from importer import control, datasets, review_rows
+from importer import control, datasets, review_rows, stopping
 from importer.access import may_see_rows
-from importer.forms import LeaveOut
+from importer.forms import Decision
 from importer.loaders.postgres import PostgresLoader
 from importer.models import Import
 from importer.options import Options
 from importer.progress import Bucket
 from importer.review import loader_of
 from importer.states import State
-from importer.values import BadFile
+from importer.values import BadFile, storable
 
-TABS = {"updated": review_rows.updated, "created": review_rows.created, "doubles": review_rows.doubles}
+AGAIN = (
+    "You changed what is left out or made inactive, so the import is compared again before anything is written. "
+    "Look at the new numbers, and let it land then."
+)
+TABS = {
+    "updated": review_rows.updated,
+    "created": review_rows.created,
+    "missing": review_rows.missing,
+    "doubles": review_rows.doubles,
+}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -36,28 +46,38 @@ def review(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     except BadFile as problem:
         messages.error(request, str(problem))
         return redirect("import", public_id)
-    if request.method == "POST":
-        return _decide(request, run)
-    if run.state != State.REVIEW:
-        return redirect("import", public_id)
-    return render(request, "importer/review.html", _context(request, run))
+    return _decide(request, run) if request.method == "POST" else _shown(request, run)
+
+
+def _shown(request: HttpRequest, run: Import, problem: str = "") -> HttpResponse:
+    """The page, with the `problem` of what was sent; leads to the import when that does not wait for a review any more."""
+    with transaction.atomic():
+        # Nobody decides while the row is held, so the tables that the page reads stay, and are those of these numbers.
+        found = stopping.locked(run.pk)
+        context = _context(request, found) if found.state == State.REVIEW else None
+    if context is None:
+        return redirect("import", run.public_id)
+    return render(request, "importer/review.html", context | {"problem": problem}, status=422 if problem else 200)
 
 
 def _decide(request: HttpRequest, run: Import) -> HttpResponse:
-    form = LeaveOut(run, request.POST)
-    button = request.POST.get("do", "")
-    if button not in ("approve", "choose", "cancel") or not form.is_valid():
-        if run.state != State.REVIEW:
-            return redirect("import", run.public_id)
-        context = _context(request, run) | {"problem": "Choose from the columns of this file, and press one of the buttons."}
-        return render(request, "importer/review.html", context, status=422)
+    form = Decision(run, request.POST)
+    if not form.is_valid():
+        return _shown(request, run, "Choose from the columns of this file, and press one of the buttons.")
+    button, seen, chosen = form.cleaned_data["do"], form.cleaned_data["seen"], form.chosen()
     try:
-        if button == "approve":
-            control.approve(run, person(request))
-        elif button == "cancel":
+        if button == "cancel":
             control.cancel(run, person(request), roll_back=False)
+        elif button == "choose":
+            control.choose(run, person(request), *chosen, seen=seen)
+        elif chosen == form.chosen_before():
+            control.approve(run, person(request), seen=seen)
         else:
-            control.choose(run, person(request), tuple(form.cleaned_data["left_out"]), form.cleaned_data["deactivate_missing"])
+            control.choose(run, person(request), *chosen, seen=seen)
+            messages.info(request, AGAIN)
+    except control.Reviewed as problem:
+        messages.error(request, str(problem))
+        return redirect("import-review", run.public_id)
     except control.Refused as problem:
         messages.error(request, str(problem))
     return redirect("import", run.public_id)
@@ -69,12 +89,13 @@ def _context(request: HttpRequest, run: Import) -> dict[str, Any]:
     tab = request.GET.get("rows", "")
     if tab not in TABS:
         tab = "updated" if counts["to_update"] or not counts["to_create"] else "created"
-    words, column = request.GET.get("q", "").replace("\0", "").strip()[:200], request.GET.get("column", "")
+    words, column = storable(request.GET.get("q", "")).strip()[:200], request.GET.get("column", "")
     asked = review_rows.Asked(dataset.key.fold(words), column, request.GET.get("page", ""))
     loader = loader_of(run)
     # Imports wait for a review on PostgreSQL alone.
     assert isinstance(loader, PostgresLoader)
-    known = tab != "doubles" or counts["superseded"]
+    # Tables of what the file has not, or has twice, are made only where there is anything of it.
+    known = {"missing": counts["missing"], "doubles": counts["superseded"]}.get(tab, True)
     names = [column.name for column in dataset.columns if column.name in run.checkpoint["places"]]
     columns = {found["name"]: found for found in run.review["columns"]}
     return {

@@ -1,6 +1,8 @@
 """What the timetable does for imports: finds the dead, wakes the waiting, builds missing indexes, clears away."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import copy
 from datetime import timedelta
 
@@ -109,8 +111,10 @@ def tidy() -> None:
     tables = work_tables.found()
     needed = Import.objects.filter(pk__in=tables).exclude(state__in=FINAL - {State.FAILED})
     needed = needed.exclude(state=State.FAILED, finished_at__lt=timezone.now() - KEEP_FAILED)
-    for run_id in tables.keys() - set(needed.values_list("pk", flat=True)):
-        work_tables.drop(run_id)
+    for run_id in sorted(tables.keys() - set(needed.values_list("pk", flat=True))):
+        with _still_ended(run_id) as ended:
+            if ended:
+                work_tables.drop(run_id)
     forget_changes()
     uploads.forget_abandoned()
 
@@ -122,4 +126,15 @@ def forget_changes() -> None:
         state__in=FINAL,
         finished_at__lt=timezone.now() - timedelta(days=settings.LOADIFY_CHANGES_DAYS),
     )
-    work_tables.drop_old_changes(old.order_by("pk").values_list("pk", flat=True))
+    for run_id in old.order_by("pk").values_list("pk", flat=True):
+        with _still_ended(run_id) as ended:
+            if ended:
+                work_tables.drop_old_changes([run_id])
+
+
+@contextmanager
+def _still_ended(run_id: int) -> Iterator[bool]:
+    """Whether the import is at its end, or gone; nobody tries it again or undoes it before the block is over."""
+    with transaction.atomic():
+        run = Import.objects.select_for_update(of=itself()).filter(pk=run_id).first()
+        yield run is None or run.is_final

@@ -209,16 +209,19 @@ class PostgresLoader:
         run(f"ALTER TABLE {self.doubles} ADD PRIMARY KEY (seq)")
 
     def scientific(self) -> Mangled:
-        """New keys that are numbers in scientific notation, as a spreadsheet writes long codes: 9.71e+11."""
+        """New keys that are numbers in scientific notation, as a spreadsheet writes long codes: 9.71e+11.
+
+        A spreadsheet always writes the sign, or a fraction; 1e5 without either is somebody's code.
+        """
         spelled = f"s.{quoted(self.dataset.key.column)}"
         found = rows(
             f"""SELECT p.line, {spelled}, '', count(*) OVER () FROM {self.plan} p {self.staged()}
-                WHERE NOT p.existing AND p.key ~* '^[0-9]([.,][0-9]+)?e[+-]?[0-9]+$' ORDER BY p.seq LIMIT 5"""
+                WHERE NOT p.existing AND p.key ~* '^[0-9]([.,][0-9]+e[+-]?|e[+-])[0-9]+$' ORDER BY p.seq LIMIT 5"""
         )
         return _mangled(found)
 
     def shortened(self) -> Mangled:
-        """New keys that are the same number as a live key with other zeros: 17 for 0017, 90.75 for 90.750."""
+        """New keys that are the same number as a live key but for zeros: 17 for 0017, 90.75 for 90.750, 17.0 for 17."""
         number = "'^[0-9]+([.][0-9]+)?$'"
         if not one(f"SELECT EXISTS (SELECT FROM {self.plan} WHERE NOT existing AND key ~ {number})"):
             return Mangled(0, [])

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from importer import locks, sweep
+from importer import control, locks, sweep
 from importer.attempt import Attempt
 from importer.heart import Heart, Interrupted, Lost
 from importer.loaders import search_indexes, work_tables
@@ -132,6 +132,18 @@ def test_tidying_drops_the_work_tables_that_nobody_needs():
     assert left == {f"importer_stage_{running.pk}", f"importer_stage_{failed.pk}"}
     for table in left:
         query(f"DROP TABLE {table}; SELECT 1")
+
+
+def test_the_work_tables_of_an_import_that_is_tried_again_in_the_last_moment_are_kept(monkeypatch):
+    runs = [make(State.FAILED), make(State.FAILED)]
+    Import.objects.filter(pk__in=[run.pk for run in runs]).update(finished_at=timezone.now() - timedelta(days=8))
+    for run in runs:
+        query(f"CREATE TABLE importer_stage_{run.pk} (); SELECT 1")
+    drop = work_tables.drop
+    monkeypatch.setattr(work_tables, "drop", lambda run_id: (control.retry(runs[1], None), drop(run_id)))
+    sweep.tidy()
+    assert [work_tables.exist(run.pk) for run in runs] == [False, True]
+    query(f"DROP TABLE importer_stage_{runs[1].pk}; SELECT 1")
 
 
 def test_a_work_table_that_a_frozen_worker_holds_is_dropped_later(caplog):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from importer import lanes, review, runner
 from importer.loaders import portable
 from importer.loaders.postgres import PostgresLoader
-from importer.models import Change, StagedRow
+from importer.models import Change, Import, StagedRow
 from importer.options import Options
 from products.models import Product
 from tests.importer.reference import Catalogue
@@ -48,6 +48,19 @@ class Portable(portable.PortableLoader):
         return super().compare(*given)
 
 
+def check_review(run: Import) -> None:
+    """What the review foretold is what was done."""
+    counts = {"to_create": run.created, "to_update": run.updated, "unchanged": run.unchanged}
+    counts |= {"superseded": run.superseded, "rejected": run.rejected, "missing": 0}
+    assert run.review["counts"] == counts
+    updated = list(Change.objects.filter(run=run, kind=Change.Kind.UPDATED).values_list("row_id", "before"))
+    now = Product.objects.in_bulk([row for row, _ in updated])
+    for column in run.review["columns"]:
+        name = column["name"]
+        assert column["changed"] == sum(name in before for _, before in updated)
+        assert column["emptied"] == sum(bool(before.get(name)) and not getattr(now[row], name) for row, before in updated)
+
+
 @pytest.mark.parametrize("bucket", [2, 20_000])
 @pytest.mark.parametrize("loader", [PostgresLoader, Portable])
 def test_loading_equals_the_reference(load, monkeypatch, loader, bucket):
@@ -82,6 +95,8 @@ def test_loading_equals_the_reference(load, monkeypatch, loader, bucket):
             changes = {line: before and {k: v for k, v in before.items() if k != "updated_at"}
                        for line, before in Change.objects.filter(run=run).values_list("line", "before")}  # fmt: skip
             assert changes == expected["changes"]
+            if loader is PostgresLoader:
+                check_review(run)
             assert not StagedRow.objects.exists()
 
     check()

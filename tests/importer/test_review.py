@@ -4,6 +4,8 @@ import pytest
 from django.core.management import call_command
 
 from importer import control, runner
+from importer import review as importer_review
+from importer.loaders.portable import PortableLoader
 from importer.models import Import, StoredFile
 from importer.options import Options
 from products.models import Product
@@ -140,14 +142,24 @@ def test_columns_chosen_by_hand_are_staged_in_the_order_of_the_dataset(review):
 
 
 def test_mangled_keys_are_counted_with_examples(load, review):
-    load(HEADING + "0017,Oak,,1\n90.750,Elm,,1\nplain,Ash,,1\n")
+    load(
+        HEADING + "0017,Oak,,1\n90.750,Elm,,1\nplain,Ash,,1\n33,Tin,,1\n0,Nil,,1\n1E+06,Old,,1\n", options=Options(unasked=True)
+    )
 
-    run = review(HEADING + '17,Oak,,1\n90.75,Elm,,1\n"9,71E+11",Fir,,1\n9.71E+11,Fir,,1\n18,New,,1\n1e5x,New,,1\n')
+    damaged = (
+        '17,Oak,,1\n90.75,Elm,,1\n"9,71E+11",Fir,,1\n9.71E+11,Fir,,1\n9E+12,Fir,,1\n9.7e11,Fir,,1\n033,Tin,,1\n0.00,Nil,,1\n'
+    )
+    sound = "18,New,,1\n1e5x,New,,1\n5E10,Code,,1\n12E+11,Code,,1\n170,New,,1\n9.075,New,,1\n1E+06,Old,,1\n33,Tin,,1\n"
+    run = review(HEADING + damaged + sound)
 
     assert run.review["mangled"] == {
-        "scientific": {"count": 2, "examples": [[4, "9,71E+11", ""], [5, "9.71E+11", ""]]},
-        "shortened": {"count": 2, "examples": [[2, "17", "0017"], [3, "90.75", "90.750"]]},
+        "scientific": {"count": 4, "examples": [[4, "9,71E+11", ""], [5, "9.71E+11", ""], [7, "9.7e11", ""], [6, "9E+12", ""]]},
+        "shortened": {"count": 4, "examples": [[9, "0.00", "0"], [8, "033", "33"], [2, "17", "0017"], [3, "90.75", "90.750"]]},
     }
+    assert [warning["sentence"] for warning in run.review["warnings"]] == [
+        "4 new keys look like a long number that a spreadsheet has shortened: “9,71E+11” in line 4.",
+        "A spreadsheet may have dropped or added zeros in 4 new keys: “0.00” in line 9, where “0” is there already.",
+    ]
 
 
 def test_approved_import_comes_back_when_much_has_changed_meanwhile(load, review):
@@ -166,6 +178,48 @@ def test_approved_import_comes_back_when_much_has_changed_meanwhile(load, review
     control.approve(run, None)
     assert go_on(run).state == "done"
     assert (run.updated, run.unchanged) == (9, 11)
+
+
+def test_approved_import_comes_back_when_a_column_would_now_go_blank_in_many_rows(load, review):
+    load(catalogue(20, description=""))
+    run = review(catalogue(20, name="Other", description=""))
+    control.approve(run, None)
+    load(catalogue(20, description="Written by hand"))
+
+    go_on(run)
+
+    assert (run.state, run.review["counts"]["to_update"]) == ("review", 20)
+    assert run.review["drift"] == (
+        "Rows were changed since you looked: the column “description” would now go blank or off in 20 rows, not in 0. "
+        "Please look again."
+    )
+    assert "approved" not in run.review
+    control.approve(run, None)
+    assert go_on(run).state == "done"
+
+
+def test_missing_rows_are_not_forgotten_where_they_cannot_be_switched_off(load, review, monkeypatch):
+    for module in (runner, importer_review):
+        monkeypatch.setattr(module, "loader_for", PortableLoader)
+
+    run = review(HEADING + "A,Oak,Round,true\n", Import.Mode.AUTO, deactivate_missing=True)
+
+    assert (run.state, run.error) == (
+        "failed",
+        "Switching off what the file does not have needs PostgreSQL; this site runs on another database.",
+    )
+    assert not Product.objects.exists()
+
+
+def test_rejected_lines_are_said_to_count_as_missing(load, review):
+    load(HEADING + "A,Oak,,1\nB,Elm,,1\n")
+
+    run = review(HEADING + "A,Oak,,1\nB,Elm\n", deactivate_missing=True)
+
+    assert (run.review["counts"]["missing"], run.review["counts"]["rejected"]) == (1, 1)
+    assert [warning["sentence"] for warning in run.review["warnings"]] == [
+        "1 line was rejected; the keys that stand there count as missing from the file."
+    ]
 
 
 def test_import_file_prints_what_it_waits_for(load, tmp_path, capsys):

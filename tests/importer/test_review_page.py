@@ -1,17 +1,21 @@
 """The page of a review: who may see it, what it shows, and what its buttons do."""
 
 from subprocess import CalledProcessError
+from threading import Thread
 
 import pytest
+from django.db import connections
 from django.test import Client
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from accounts.models import User
-from importer import runner
+from importer import control, review_views, runner
+from importer.loaders import work_tables
 from importer.models import Import
 from products.models import Product
-from tests.importer.conftest import Load
+from tests.importer.conftest import Load, query
+from tests.importer.workers import wait_for
 from tests.site import Site
 
 HEADING = "sku,name,description,active\n"
@@ -40,6 +44,13 @@ def address(run: Import) -> str:
     return reverse("import-review", args=[run.public_id])
 
 
+def press(client: Client, run: Import, button: str, **ticked: object) -> str:
+    """Press a button of the page as it is now; returns where that leads."""
+    response = client.post(address(run), {"do": button, "seen": Import.objects.get(pk=run.pk).version, **ticked})
+    assert response.status_code == 302
+    return response["Location"]
+
+
 def text(client: Client, path: str) -> str:
     response = client.get(path)
     assert response.status_code == 200
@@ -50,7 +61,7 @@ def test_review_page_shows_numbers_that_add_up_and_rows_field_by_field(staff, wa
     shown = text(staff, address(waiting))
 
     assert "1 would be created + 2 would be updated + 0 unchanged + 1 superseded + 1 rejected = 5 lines read." in shown
-    assert "Make inactive the 1 products that the file does not have" in shown
+    assert "Make inactive the products that the file does not have: 1 </label>" in shown
     assert '<span class="hidden-text">before: </span>Round</del>' in shown
     assert '<span class="hidden-text">after: </span>Flat</ins>' in shown
     assert '<span class="hidden-text">after: </span>Elm 2</ins>' in shown
@@ -61,7 +72,8 @@ def test_review_page_finds_rows_by_piece_of_sku_and_by_column(staff, waiting):
     assert "Flat" in text(staff, address(waiting) + "?rows=updated&q=A-")
     assert "Flat" not in text(staff, address(waiting) + "?rows=updated&column=name")
     assert "Elm 2" in text(staff, address(waiting) + "?rows=updated&column=name")
-    assert "No rows here for what you search." in text(staff, address(waiting) + "?rows=updated&q=%25")
+    for none in ("%25", "%00", "a%00"):
+        assert "No rows here for what you search." in text(staff, address(waiting) + f"?rows=updated&q={none}")
     assert "Newer" in text(staff, address(waiting) + "?rows=created")
     doubles = text(staff, address(waiting) + "?rows=doubles")
     assert "2 lines, of which line 5 wins" in doubles
@@ -87,7 +99,7 @@ def test_review_page_pages_there_and_back(staff, submit, load):
 
 
 def test_approving_imports_the_rows_and_then_the_page_leads_to_the_import(staff, waiting):
-    staff.post(address(waiting), {"do": "approve"})
+    press(staff, waiting, "approve")
     runner.run(waiting.pk)
 
     assert Product.objects.get(sku_key="a-1").description == "Flat"
@@ -96,7 +108,7 @@ def test_approving_imports_the_rows_and_then_the_page_leads_to_the_import(staff,
 
 
 def test_choosing_compares_again_without_the_column(staff, waiting):
-    staff.post(address(waiting), {"do": "choose", "left_out": ["description"], "deactivate_missing": "1"})
+    press(staff, waiting, "choose", left_out=["description"], deactivate_missing="1")
     runner.run(waiting.pk)
 
     waiting.refresh_from_db()
@@ -104,12 +116,23 @@ def test_choosing_compares_again_without_the_column(staff, waiting):
     assert (waiting.review["counts"]["to_update"], waiting.review["counts"]["missing"]) == (2, 1)
     shown = text(staff, address(waiting))
     assert 'aria-label="Leave out description" checked' in shown
-    assert "1 products that the file does not have would become inactive." in shown
+    assert "Of the products that the file does not have, 1 would become inactive." in shown
     assert "Flat" not in shown
+    off = text(staff, address(waiting) + "?rows=missing&q=d-")
+    assert "<code>D-4</code>" in off
+    assert '<span class="hidden-text">after: </span>False</ins>' in off
+    assert "No rows here for what you search." in text(staff, address(waiting) + "?rows=missing&q=a-")
+    press(staff, waiting, "approve", deactivate_missing="1", left_out=["description"])
+    runner.run(waiting.pk)
+    shown = text(staff, reverse("import", args=[waiting.public_id]))
+    assert "= 5 lines read. Of the products that the file does not have, 1 became inactive." in shown
+    question = text(staff, reverse("import-undo", args=[waiting.public_id]))
+    assert "It created 1 and updated 2 rows, and made 1 inactive that the file does not have." in question
+    assert "Undo 4 rows" in question
 
 
 def test_cancelling_writes_nothing(staff, waiting):
-    staff.post(address(waiting), {"do": "cancel"})
+    press(staff, waiting, "cancel")
 
     waiting.refresh_from_db()
     assert waiting.state == "cancelled"
@@ -118,12 +141,92 @@ def test_cancelling_writes_nothing(staff, waiting):
 
 @pytest.mark.parametrize("data", [{"do": "choose", "left_out": ["sku"]}, {"do": "choose", "left_out": ["id"]}, {"do": "x"}, {}])
 def test_what_the_form_does_not_know_is_refused(staff, waiting, data):
-    response = staff.post(address(waiting), data)
+    response = staff.post(address(waiting), {"seen": waiting.version} | data)
 
     assert response.status_code == 422
     assert "Choose from the columns of this file" in response.content.decode()
     waiting.refresh_from_db()
     assert waiting.state == "review"
+
+
+def test_approving_with_other_ticks_than_the_numbers_were_counted_with_compares_again(staff, waiting):
+    press(staff, waiting, "approve", left_out=["description"])
+    runner.run(waiting.pk)
+
+    waiting.refresh_from_db()
+    assert waiting.state == "review"
+    assert Product.objects.get(sku_key="a-1").description == "Round"
+    assert "the import is compared again before anything is written" in text(staff, address(waiting))
+    press(staff, waiting, "approve", left_out=["description"])
+    runner.run(waiting.pk)
+    waiting.refresh_from_db()
+    assert waiting.state == "done"
+    assert list(Product.objects.order_by("sku_key").values_list("sku", "name", "description")) == [
+        ("a-1", "Oak", "Round"),
+        ("B-2", "Elm 2", "Square"),
+        ("c-3", "Newer", ""),
+        ("D-4", "Ash", "Old"),
+    ]
+
+
+@pytest.mark.parametrize("button", ["approve", "choose"])
+def test_what_was_decided_on_a_review_that_was_made_anew_is_refused(staff, waiting, button):
+    stale = waiting.version
+    press(staff, waiting, "choose", deactivate_missing="1")
+    runner.run(waiting.pk)
+
+    response = staff.post(address(waiting), {"do": button, "seen": stale, "deactivate_missing": "1"}, follow=True)
+
+    assert response.redirect_chain == [(address(waiting), 302)]
+    assert "The review was made anew after you opened this page, so nothing was decided." in response.content.decode()
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.review["counts"]["missing"]) == ("review", 1)
+
+
+def test_a_button_pressed_twice_says_nothing_the_second_time(staff, waiting):
+    sent = {"seen": waiting.version, "left_out": ["name"]}
+
+    for button in ("choose", "choose"):
+        shown = staff.post(address(waiting), sent | {"do": button}, follow=True).content.decode()
+        assert "does not wait for a review" not in shown
+    assert "does not wait for a review" in staff.post(address(waiting), {"do": "approve"} | sent, follow=True).content.decode()
+
+
+def test_a_review_that_is_cancelled_while_the_page_is_made_is_still_shown(staff, waiting, monkeypatch):
+    loader_of = review_views.loader_of
+
+    def cancel() -> None:
+        control.cancel(Import.objects.get(pk=waiting.pk), None, roll_back=False)
+        work_tables.drop(waiting.pk)
+        connections.close_all()
+
+    def meddle(run: Import) -> object:
+        thread.start()
+        wait_for(lambda: not thread.is_alive() or query("SELECT FROM pg_locks WHERE NOT granted"), 60)
+        return loader_of(run)
+
+    thread = Thread(target=cancel)
+    monkeypatch.setattr(review_views, "loader_of", meddle)
+
+    assert "Flat" in text(staff, address(waiting))
+    thread.join(60)
+    monkeypatch.undo()
+    response = staff.get(address(waiting))
+    assert (response.status_code, response["Location"]) == (302, reverse("import", args=[waiting.public_id]))
+
+
+@pytest.mark.parametrize("data", [None, {"do": "x"}])
+def test_a_review_cancelled_as_its_page_is_asked_for_leads_to_the_import(staff, waiting, monkeypatch, data):
+    def may_see_rows(user: User, run: Import) -> bool:
+        control.cancel(Import.objects.get(pk=run.pk), None, roll_back=False)
+        work_tables.drop(run.pk)
+        return True
+
+    monkeypatch.setattr(review_views, "may_see_rows", may_see_rows)
+
+    response = staff.get(address(waiting)) if data is None else staff.post(address(waiting), data)
+
+    assert (response.status_code, response["Location"]) == (302, reverse("import", args=[waiting.public_id]))
 
 
 def test_others_may_neither_see_nor_decide(client, waiting):

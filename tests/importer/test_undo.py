@@ -4,6 +4,7 @@ import pytest
 from django.db import connection
 
 from importer import control, runner, stopping, sweep, undo
+from importer.loaders import work_tables
 from importer.models import Change, DatasetLock, Import
 from importer.states import State
 from products import edits
@@ -160,3 +161,33 @@ def test_old_changes_are_dropped_a_table_each(load, settings):
         assert cursor.fetchone() == (None, undo.changes_table(new.pk))
     with pytest.raises(control.Refused, match="not kept any more"):
         control.undo(old, None)
+
+
+def test_changes_of_an_import_that_is_undone_in_the_last_moment_are_kept(load, settings, monkeypatch):
+    runs = [load(file("a,One,,yes")), load(file("b,Two,,yes"))]
+    long_ago = stopping.timezone.now() - stopping.timedelta(days=settings.LOADIFY_CHANGES_DAYS, minutes=1)
+    Import.objects.filter(pk__in=[run.pk for run in runs]).update(finished_at=long_ago)
+    drop = work_tables.drop_old_changes
+
+    def press(run_ids):
+        run_ids = list(run_ids)
+        if runs[1].state == State.DONE:
+            control.undo(runs[1], None)
+        return drop(run_ids)
+
+    monkeypatch.setattr(work_tables, "drop_old_changes", press)
+    sweep.tidy()
+    runner.run(runs[1].pk)
+    runs[1].refresh_from_db()
+    assert runs[1].state == State.UNDONE
+    assert not undo.possible(runs[0].pk)
+    assert query("SELECT sku FROM products_product") == [("a",)]
+
+
+def test_whether_an_undo_is_possible_is_asked_in_one_statement(load, django_assert_num_queries):
+    run = load(file("a,One,,yes"))
+    with django_assert_num_queries(1):
+        assert undo.possible(run.pk)
+    query(f"DROP TABLE {undo.changes_table(run.pk)}; SELECT 1")
+    assert not undo.possible(run.pk)
+    assert not undo.possible(0)
