@@ -147,7 +147,8 @@ class Runner:
             encoded = ((batch, encode(batch)) for batch in cleaned)
             with without_collecting(), ahead(encoded, self.attempt.heart.check, reader.close) as batches:
                 for batch, rows in batches:
-                    hopeless = not self.run.lines and _bad_at_start(batch) >= HOPELESS
+                    bad = self.run.rejected + _bad_at_start(batch)
+                    hopeless = self.run.lines == self.run.rejected and bad >= HOPELESS
                     self._stage_batch(batch, rows)
                     self._check_rejects(options.most_rejects, hopeless)
         if not self.run.lines:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -14,6 +15,8 @@ from typing import IO, Any
 from django.conf import settings
 
 from importer.readers.csv_rows import MOST_COLUMNS
+from importer.readers.sniffing import HEADING_WITHIN, heading_at
+from importer.readers.zips import open_zip
 from importer.rows import Batch
 from importer.values import BadFile, BadHeading
 
@@ -38,21 +41,24 @@ class WorkbookRows:
         self._child: Child | None = None
 
     def heading(self) -> tuple[list[str], dict[str, int]]:
-        """The cells of the first row with any text, and from where to go on. Raises BadFile, BadHeading."""
-        batch = next(self._rows({"row": 1}, 1), None)
-        if batch is None:
+        """The cells of the heading row, as `heading_at` finds it, and from where to go on. Raises BadFile, BadHeading."""
+        first = self._child_at(1).look(HEADING_WITHIN)
+        if not first:
             raise BadFile("The sheet is empty.")
-        cells = batch.rows[0]
-        while cells and not cells[-1]:
+        row, found = first[heading_at([cells for _, cells in first])]
+        cells = list(found)
+        while cells and not cells[-1].strip():
             cells.pop()
         if len(cells) > MOST_COLUMNS:
-            raise BadHeading(f"Row {batch.lines[0]}: the heading has {len(cells):,} cells; {MOST_COLUMNS:,} are allowed.")
+            raise BadHeading(f"Row {row}: the heading has {len(cells):,} cells; {MOST_COLUMNS:,} are allowed.")
+        if not cells:
+            raise BadFile(f"The first {HEADING_WITHIN} rows hold no text.")
         self.width = len(cells)
-        return cells, batch.resume | {"width": self.width}
+        return cells, {"row": row + 1, "width": self.width}
 
     def start(self) -> dict[str, int]:
         """From where to read on so that the first row comes next."""
-        cells, resume = self.heading()
+        self.heading()
         return {"row": 1, "width": self.width}
 
     def batches(self, resume: dict[str, int], size: int) -> Iterator[Batch]:
@@ -69,13 +75,16 @@ class WorkbookRows:
             self._child = None
 
     def _rows(self, resume: dict[str, int], size: int) -> Iterator[Batch]:
-        child = self._child
-        if child is None or child.next_row != resume["row"]:
-            self.close()
-            child = self._child = Child(self.file, "--sheet", self.sheet, "--first", str(resume["row"]))
+        child = self._child_at(resume["row"])
         while rows := child.take(size):
             done = self.size * child.next_row // max(child.height, child.next_row)
             yield Batch([number for number, _ in rows], [cells for _, cells in rows], [], {"row": child.next_row}, done)
+
+    def _child_at(self, row: int) -> "Child":
+        if self._child is None or not self._child.go_to(row):
+            self.close()
+            self._child = Child(self.file, "--sheet", self.sheet, "--first", str(row))
+        return self._child
 
 
 class Child:
@@ -110,11 +119,24 @@ class Child:
         if "--first" in arguments:
             self.next_row = int(arguments[arguments.index("--first") + 1])
 
-    def take(self, count: int) -> list[tuple[int, list[str]]]:
-        """The next `count` rows, fewer at the end; [] when there are no more."""
+    def look(self, count: int) -> list[tuple[int, list[str]]]:
+        """The next `count` rows, fewer at the end; [] when there are no more. They stay to be taken."""
         while len(self._kept) < count and (piece := self._next()):
             self._kept += [(number, cells) for number, cells in piece]
-        taken, self._kept = self._kept[:count], self._kept[count:]
+        return self._kept[:count]
+
+    def go_to(self, row: int) -> bool:
+        """Pass over the rows before `row`, as far as they were looked at; False when it cannot be reached from here."""
+        if row != self.next_row:
+            if row < self.next_row or not self._kept or row > self._kept[-1][0] + 1:
+                return False
+            self._kept = [kept for kept in self._kept if kept[0] >= row]
+            self.next_row = row
+        return True
+
+    def take(self, count: int) -> list[tuple[int, list[str]]]:
+        """The next `count` rows, fewer at the end; [] when there are no more."""
+        taken, self._kept = self.look(count), self._kept[count:]
         if taken:
             self.next_row = taken[-1][0] + 1
         return taken
@@ -173,10 +195,12 @@ def is_workbook(file: IO[bytes]) -> bool:
     if not magic.startswith(b"PK\x03\x04"):
         return magic == OLE
     try:
-        with zipfile.ZipFile(file) as packed:
+        with open_zip(file) as packed:
             names = set(packed.namelist())
-            return bool(names & {"xl/workbook.xml", "xl/workbook.bin"}) or {"mimetype", "content.xml"} <= names
-    except (zipfile.BadZipFile, NotImplementedError):
+            if {"mimetype", "content.xml"} <= names:
+                return b"spreadsheet" in packed.open("mimetype").read(100)
+            return bool(names & {"xl/workbook.xml", "xl/workbook.bin"})
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, zlib.error):
         return False
 
 
@@ -187,7 +211,7 @@ def check_unpacked_size(file: IO[bytes]) -> None:
     if file.read(2) != b"PK":
         return
     try:
-        with zipfile.ZipFile(file) as packed:
+        with open_zip(file) as packed:
             size = sum(each.file_size for each in packed.infolist())
     except (zipfile.BadZipFile, NotImplementedError):
         raise BadFile("The workbook is damaged: its parts cannot be found. Save it again and send it.") from None
