@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,13 @@ from importer.values import BadFile, BadHeading
 ROOT = Path(__file__).resolve().parents[2]
 #: The mark of Microsoft's older files ([MS-CFB] §2.2): .xls, and workbooks that a password protects.
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+#: What a new workbook becomes under a password: a stream of this name in an old file ([MS-OFFCRYPTO] §2.3.4), whose list of
+#: names stands near its beginning or its end.
+_LOCKED = "EncryptedPackage".encode("utf-16-le")
+_NAMES_WITHIN = 1 << 20
+#: The same of old ones: a FilePass record right after the first ([MS-XLS] §2.1.7.20.3).
+_LOCKED_OLD = re.compile(rb"\x09\x08\x10\0\0\x06\x05\0.{12}(\x86\0\0\0)?\x2f\0", re.DOTALL)
+LOCKED = "The workbook is protected by a password; save it without one and send it again."
 
 
 class WorkbookRows:
@@ -33,7 +41,7 @@ class WorkbookRows:
     """
 
     def __init__(self, file: IO[bytes], sheet: str = "") -> None:
-        check_unpacked_size(file)
+        check_openable(file)
         self.file = file
         self.sheet = sheet
         self.size = _size(file)
@@ -182,7 +190,7 @@ class Child:
 
 def sheets(file: IO[bytes]) -> list[str]:
     """The names of a workbook's sheets, in their order. Raises BadFile."""
-    check_unpacked_size(file)
+    check_openable(file)
     child = Child(file, "--names")
     child.close()
     return child.sheets
@@ -204,17 +212,28 @@ def is_workbook(file: IO[bytes]) -> bool:
         return False
 
 
-def check_unpacked_size(file: IO[bytes]) -> None:
-    """Raises BadFile when a zipped workbook says that it is larger than LOADIFY_MAX_WORKBOOK; what it does not say, the limit
-    on memory finds."""
+def check_openable(file: IO[bytes]) -> None:
+    """Raises BadFile when a workbook is locked with a password, or a zipped one says that it is larger than
+    LOADIFY_MAX_WORKBOOK; what it does not say, the limit on memory finds."""
+    size, locked = _size(file), False
     file.seek(0)
-    if file.read(2) != b"PK":
+    head = file.read(_NAMES_WITHIN)
+    if head.startswith(OLE):
+        file.seek(max(0, size - _NAMES_WITHIN))
+        if _LOCKED in head or _LOCKED in file.read() or _LOCKED_OLD.search(head):
+            raise BadFile(LOCKED)
+    if not head.startswith(b"PK"):
         return
     try:
         with open_zip(file) as packed:
             size = sum(each.file_size for each in packed.infolist())
-    except (zipfile.BadZipFile, NotImplementedError):
+            if "META-INF/manifest.xml" in packed.namelist():
+                # OpenDocument 1.3, part 2, §4.8.
+                locked = b"encryption-data" in packed.open("META-INF/manifest.xml").read(_NAMES_WITHIN)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, zlib.error):
         raise BadFile("The workbook is damaged: its parts cannot be found. Save it again and send it.") from None
+    if locked:
+        raise BadFile(LOCKED)
     if size > settings.LOADIFY_MAX_WORKBOOK:
         raise BadFile(
             f"The workbook expands to {size / 2**20:,.0f} MiB; {settings.LOADIFY_MAX_WORKBOOK / 2**20:,.0f} MiB are allowed. "

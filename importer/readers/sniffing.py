@@ -92,17 +92,19 @@ def _is_utf_8(piece: bytes) -> bool:
 def delimiter_of(text: str, whole: bool) -> str:
     """What separates the cells: the delimiter by which most lines have as many cells as the first; a comma when in doubt.
 
-    Unless the text is `whole`, its last line may be cut off and does not count. Only when no delimiter fits the first line and
-    most others, it is taken for a title, and the lines below it decide.
+    Unless the text is `whole`, its last line may be cut off and does not count. Only when the first has a single cell with
+    all of them, it is taken for a title, and the lines below it decide.
     """
     tables = {delimiter: _rows(text, delimiter, whole) for delimiter in DELIMITERS}
-    if max(map(_fit, tables.values())) < (0.5, 2):
+    if not any(rows and len(rows[0]) > 1 for rows in tables.values()):
         tables = {delimiter: rows[heading_at(rows[:HEADING_WITHIN]) :] for delimiter, rows in tables.items()}
     return max(tables, key=lambda delimiter: _fit(tables[delimiter]))
 
 
 def is_padded(text: str, delimiter: str) -> bool:
-    """Whether blanks stand between delimiters and quotation marks, as in `1, "two"`: in most lines, and no cell is like that."""
+    """Whether blanks stand between delimiters and quotation marks in most lines, as in `1, "two"`; no cell begins like that."""
+    if not re.search(rf'{re.escape(delimiter)} +"', text):
+        return False
     rows = _rows(text, delimiter, whole=True)
     return 2 * sum(any(cell[:1] == " " and cell.lstrip(" ")[:1] == '"' for cell in row) for row in rows) > len(rows)
 
