@@ -11,6 +11,9 @@ from django.db import models
 
 from importer.values import BadFile, BadHeading, Cleaner, fold, quote
 
+#: Marks that only say which way a text runs (Unicode, Bidi_Control).
+_DIRECTIONS = dict.fromkeys((0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+
 
 @dataclass(frozen=True)
 class Column:
@@ -54,9 +57,9 @@ class Dataset:
         return next(column for column in self.columns if column.name == name)
 
     def found(self, heading: Sequence[str]) -> dict[str, list[int]]:
-        """Where each column stands in a heading line, by its name or an alias, in any case: {column name: places from 0}"""
-        names = [fold(cell) for cell in heading]
-        known = {column.name: {fold(name) for name in (column.name, *column.aliases)} for column in self.columns}
+        """Where each column stands in a heading line, by its name or an alias: {column name: places from 0}"""
+        names = [spelled(cell) for cell in heading]
+        known = {column.name: {spelled(name) for name in (column.name, *column.aliases)} for column in self.columns}
         return {column: [place for place, name in enumerate(names) if name in known[column]] for column in known}
 
     def match(self, heading: list[str]) -> dict[str, int]:
@@ -78,6 +81,12 @@ class Dataset:
                 f"{self.title} need the columns {wanted}, in any order."
             )
         return places
+
+
+def spelled(name: str) -> str:
+    """A heading as it is compared: without letter case and marks of direction; any run of blanks, line ends and underscores
+    counts as one blank."""
+    return " ".join(fold(name).translate(_DIRECTIONS).replace("_", " ").split())
 
 
 _register: dict[str, Dataset] = {}

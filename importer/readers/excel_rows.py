@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -14,12 +16,21 @@ from typing import IO, Any
 from django.conf import settings
 
 from importer.readers.csv_rows import MOST_COLUMNS
+from importer.readers.sniffing import HEADING_WITHIN, heading_at
+from importer.readers.zips import open_zip
 from importer.rows import Batch
 from importer.values import BadFile, BadHeading
 
 ROOT = Path(__file__).resolve().parents[2]
 #: The mark of Microsoft's older files ([MS-CFB] §2.2): .xls, and workbooks that a password protects.
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+#: What a new workbook becomes under a password: a stream of this name in an old file ([MS-OFFCRYPTO] §2.3.4), whose list of
+#: names stands near its beginning or its end.
+_LOCKED = "EncryptedPackage".encode("utf-16-le")
+_NAMES_WITHIN = 1 << 20
+#: The same of old ones: a FilePass record right after the first ([MS-XLS] §2.1.7.20.3).
+_LOCKED_OLD = re.compile(rb"\x09\x08\x10\0\0\x06\x05\0.{12}(\x86\0\0\0)?\x2f\0", re.DOTALL)
+LOCKED = "The workbook is protected by a password; save it without one and send it again."
 
 
 class WorkbookRows:
@@ -30,7 +41,7 @@ class WorkbookRows:
     """
 
     def __init__(self, file: IO[bytes], sheet: str = "") -> None:
-        check_unpacked_size(file)
+        check_openable(file)
         self.file = file
         self.sheet = sheet
         self.size = _size(file)
@@ -38,21 +49,24 @@ class WorkbookRows:
         self._child: Child | None = None
 
     def heading(self) -> tuple[list[str], dict[str, int]]:
-        """The cells of the first row with any text, and from where to go on. Raises BadFile, BadHeading."""
-        batch = next(self._rows({"row": 1}, 1), None)
-        if batch is None:
+        """The cells of the heading row, as `heading_at` finds it, and from where to go on. Raises BadFile, BadHeading."""
+        first = self._child_at(1).look(HEADING_WITHIN)
+        if not first:
             raise BadFile("The sheet is empty.")
-        cells = batch.rows[0]
-        while cells and not cells[-1]:
+        row, found = first[heading_at([cells for _, cells in first])]
+        cells = list(found)
+        while cells and not cells[-1].strip():
             cells.pop()
         if len(cells) > MOST_COLUMNS:
-            raise BadHeading(f"Row {batch.lines[0]}: the heading has {len(cells):,} cells; {MOST_COLUMNS:,} are allowed.")
+            raise BadHeading(f"Row {row}: the heading has {len(cells):,} cells; {MOST_COLUMNS:,} are allowed.")
+        if not cells:
+            raise BadFile(f"The first {HEADING_WITHIN} rows hold no text.")
         self.width = len(cells)
-        return cells, batch.resume | {"width": self.width}
+        return cells, {"row": row + 1, "width": self.width}
 
     def start(self) -> dict[str, int]:
         """From where to read on so that the first row comes next."""
-        cells, resume = self.heading()
+        self.heading()
         return {"row": 1, "width": self.width}
 
     def batches(self, resume: dict[str, int], size: int) -> Iterator[Batch]:
@@ -69,13 +83,16 @@ class WorkbookRows:
             self._child = None
 
     def _rows(self, resume: dict[str, int], size: int) -> Iterator[Batch]:
-        child = self._child
-        if child is None or child.next_row != resume["row"]:
-            self.close()
-            child = self._child = Child(self.file, "--sheet", self.sheet, "--first", str(resume["row"]))
+        child = self._child_at(resume["row"])
         while rows := child.take(size):
             done = self.size * child.next_row // max(child.height, child.next_row)
             yield Batch([number for number, _ in rows], [cells for _, cells in rows], [], {"row": child.next_row}, done)
+
+    def _child_at(self, row: int) -> "Child":
+        if self._child is None or not self._child.go_to(row):
+            self.close()
+            self._child = Child(self.file, "--sheet", self.sheet, "--first", str(row))
+        return self._child
 
 
 class Child:
@@ -110,11 +127,24 @@ class Child:
         if "--first" in arguments:
             self.next_row = int(arguments[arguments.index("--first") + 1])
 
-    def take(self, count: int) -> list[tuple[int, list[str]]]:
-        """The next `count` rows, fewer at the end; [] when there are no more."""
+    def look(self, count: int) -> list[tuple[int, list[str]]]:
+        """The next `count` rows, fewer at the end; [] when there are no more. They stay to be taken."""
         while len(self._kept) < count and (piece := self._next()):
             self._kept += [(number, cells) for number, cells in piece]
-        taken, self._kept = self._kept[:count], self._kept[count:]
+        return self._kept[:count]
+
+    def go_to(self, row: int) -> bool:
+        """Pass over the rows before `row`, as far as they were looked at; False when it cannot be reached from here."""
+        if row != self.next_row:
+            if row < self.next_row or not self._kept or row > self._kept[-1][0] + 1:
+                return False
+            self._kept = [kept for kept in self._kept if kept[0] >= row]
+            self.next_row = row
+        return True
+
+    def take(self, count: int) -> list[tuple[int, list[str]]]:
+        """The next `count` rows, fewer at the end; [] when there are no more."""
+        taken, self._kept = self.look(count), self._kept[count:]
         if taken:
             self.next_row = taken[-1][0] + 1
         return taken
@@ -160,7 +190,7 @@ class Child:
 
 def sheets(file: IO[bytes]) -> list[str]:
     """The names of a workbook's sheets, in their order. Raises BadFile."""
-    check_unpacked_size(file)
+    check_openable(file)
     child = Child(file, "--names")
     child.close()
     return child.sheets
@@ -173,24 +203,37 @@ def is_workbook(file: IO[bytes]) -> bool:
     if not magic.startswith(b"PK\x03\x04"):
         return magic == OLE
     try:
-        with zipfile.ZipFile(file) as packed:
+        with open_zip(file) as packed:
             names = set(packed.namelist())
-            return bool(names & {"xl/workbook.xml", "xl/workbook.bin"}) or {"mimetype", "content.xml"} <= names
-    except (zipfile.BadZipFile, NotImplementedError):
+            if {"mimetype", "content.xml"} <= names:
+                return b"spreadsheet" in packed.open("mimetype").read(100)
+            return bool(names & {"xl/workbook.xml", "xl/workbook.bin"})
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, zlib.error):
         return False
 
 
-def check_unpacked_size(file: IO[bytes]) -> None:
-    """Raises BadFile when a zipped workbook says that it is larger than LOADIFY_MAX_WORKBOOK; what it does not say, the limit
-    on memory finds."""
+def check_openable(file: IO[bytes]) -> None:
+    """Raises BadFile when a workbook is locked with a password, or a zipped one says that it is larger than
+    LOADIFY_MAX_WORKBOOK; what it does not say, the limit on memory finds."""
+    size, locked = _size(file), False
     file.seek(0)
-    if file.read(2) != b"PK":
+    head = file.read(_NAMES_WITHIN)
+    if head.startswith(OLE):
+        file.seek(max(0, size - _NAMES_WITHIN))
+        if _LOCKED in head or _LOCKED in file.read() or _LOCKED_OLD.search(head):
+            raise BadFile(LOCKED)
+    if not head.startswith(b"PK"):
         return
     try:
-        with zipfile.ZipFile(file) as packed:
+        with open_zip(file) as packed:
             size = sum(each.file_size for each in packed.infolist())
-    except (zipfile.BadZipFile, NotImplementedError):
+            if "META-INF/manifest.xml" in packed.namelist():
+                # OpenDocument 1.3, part 2, §4.8.
+                locked = b"encryption-data" in packed.open("META-INF/manifest.xml").read(_NAMES_WITHIN)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, zlib.error):
         raise BadFile("The workbook is damaged: its parts cannot be found. Save it again and send it.") from None
+    if locked:
+        raise BadFile(LOCKED)
     if size > settings.LOADIFY_MAX_WORKBOOK:
         raise BadFile(
             f"The workbook expands to {size / 2**20:,.0f} MiB; {settings.LOADIFY_MAX_WORKBOOK / 2**20:,.0f} MiB are allowed. "

@@ -2,6 +2,7 @@
 
 import codecs
 import gzip
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import IO, cast
 from django.conf import settings
 
 from importer.readers.csv_rows import CsvRows
+from importer.readers.zips import open_zip
 from importer.rows import Batch
 from importer.values import BadFile, quote
 
@@ -18,20 +20,26 @@ BLOCK = 256 << 10
 MOST_RATIO = 1_000
 #: Bytes. Below this nobody asks how well a file is packed: it costs nothing to read.
 RATIO_FROM = 100 << 20
+#: What systems add to a zip unasked: forks of macOS, hidden files, pictures and settings of folders.
+_LITTER = re.compile(r"^__MACOSX/|(^|/)(\.[^/]*|thumbs\.db|desktop\.ini)$", re.IGNORECASE)
+#: Members by which the documents of office programs are told.
+_OFFICE = {"[Content_Types].xml", "mimetype"}
 
 #: An impossible byte of UTF-8 for what cannot be decoded: the cleaners reject the cell it is in.
 codecs.register_error("loadify.undecodable", lambda error: ("\udcff", cast(UnicodeDecodeError, error).end))
 
 
 def zipped(file: IO[bytes]) -> zipfile.ZipInfo:
-    """The one file in a zip. Raises BadFile when there is not exactly one, or a password is needed."""
+    """The one file in a zip, besides what systems put there. Raises BadFile when there is not exactly one, or it is locked."""
     try:
-        with zipfile.ZipFile(file) as archive:
-            members = [info for info in archive.infolist() if not info.is_dir() and not info.filename.startswith("__MACOSX/")]
+        with open_zip(file) as archive:
+            members = [info for info in archive.infolist() if not info.is_dir() and not _LITTER.search(info.filename)]
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as problem:
         raise BadFile("The zip file is damaged or cut off; pack it again.") from problem
     if not members:
         raise BadFile("The zip file is empty; one file is needed in it.")
+    if _OFFICE & {info.filename for info in members}:
+        raise BadFile("This is a document of an office program, no table; save it as CSV and send that.")
     if len(members) > 1:
         names = ", ".join(quote(info.filename) for info in members[:5]) + (" and others" if len(members) > 5 else "")
         raise BadFile(f"The zip file holds {len(members):,} files: {names}. Send one at a time.")
@@ -68,7 +76,7 @@ class Unpacked:
         if self.packed == "zip":
             member = zipped(self.file)
             try:
-                return zipfile.ZipFile(self.file).open(member)
+                return open_zip(self.file).open(member)
             except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as problem:
                 raise BadFile(f"{quote(member.filename)} in the zip file cannot be unpacked; pack it again.") from problem
         return self.file
@@ -120,8 +128,8 @@ class Unpacked:
 class UnpackedRows(CsvRows):
     """The records of a packed or recoded file; `Batch.done` counts bytes of the file as it is stored."""
 
-    def __init__(self, stream: Unpacked, delimiter: str) -> None:
-        super().__init__(cast(IO[bytes], stream), delimiter)
+    def __init__(self, stream: Unpacked, delimiter: str, padded: bool = False) -> None:
+        super().__init__(cast(IO[bytes], stream), delimiter, padded)
         self.stream = stream
 
     def batches(self, resume: dict[str, int], size: int) -> Iterator[Batch]:

@@ -15,27 +15,44 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from python_calamine import CalamineError, CalamineWorkbook, PasswordError, WorksheetNotFound
+from python_calamine import (
+    CalamineError,
+    CalamineWorkbook,
+    SheetTypeEnum,
+    SheetVisibleEnum,
+    WorksheetNotFound,
+)
 
-#: Rows that are written at once.
+#: Rows that are written at once, or fewer when they have more characters together than that.
 PIECE = 500
-#: A cell above this many characters is more than any spreadsheet holds (32,767).
-LONGEST_CELL = 1 << 20
+PIECE_LENGTH = 1 << 20
+#: Characters. Many cells may share one long text, so that a small file would fill the memory of whoever reads these lines.
+LONGEST_ROW = 8 << 20
 
 
 def text(value: Any) -> str:
-    """A cell as people would type it: 17 and not 17.0, 2024-12-31, true."""
+    """A cell as people would type it: 17 and not 17.0, 0.3 and not 0.30000000000000004 (fifteen digits are what spreadsheets
+    show), 2024-12-31, 36:30:00, true."""
     if isinstance(value, str):
-        return value[:LONGEST_CELL]
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.15g}"
     if isinstance(value, datetime.datetime):
         return value.isoformat(" ", "seconds")
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
+    if isinstance(value, datetime.timedelta):
+        minutes, seconds = divmod(round(value.total_seconds()), 60)
+        return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
     return str(value)
+
+
+def sheets(workbook: CalamineWorkbook) -> list[str]:
+    """The names of the sheets that hold cells, those that are hidden at the end."""
+    tables = [sheet for sheet in workbook.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
+    return [sheet.name for sheet in sorted(tables, key=lambda sheet: sheet.visible != SheetVisibleEnum.Visible)]
 
 
 def tell(value: Any) -> None:
@@ -44,16 +61,22 @@ def tell(value: Any) -> None:
 
 def tell_rows(rows: Iterable[list[Any]], first: int) -> None:
     """Rows from number `first` on; those without any text are passed over."""
-    piece = []
+    piece: list[tuple[int, list[str]]] = []
+    length = 0
     for number, row in enumerate(rows, 1):
         if number < first:
             continue
         cells = [value if type(value) is str else text(value) for value in row]
-        if any(cells):
-            piece.append([number, cells])
-        if len(piece) >= PIECE:
+        if not any(cells):
+            continue
+        long = sum(map(len, cells))
+        if long > LONGEST_ROW:
+            raise CalamineError(f"row {number:,} has more than {LONGEST_ROW:,} characters")
+        length += long
+        piece.append((number, cells))
+        if len(piece) >= PIECE or length > PIECE_LENGTH:
             tell(piece)
-            piece = []
+            piece, length = [], 0
     tell(piece)
 
 
@@ -69,16 +92,15 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         workbook = CalamineWorkbook.from_filelike(sys.stdin.buffer)
-        if not workbook.sheet_names:
+        names = sheets(workbook)
+        if not names:
             raise CalamineError("it has no sheets")
-        sheet = None if options.names else workbook.get_sheet_by_name(options.sheet or workbook.sheet_names[0])
-        tell({"sheets": workbook.sheet_names, "rows": sheet.total_height if sheet else 0})
+        sheet = None if options.names else workbook.get_sheet_by_name(options.sheet or names[0])
+        tell({"sheets": names, "rows": sheet.total_height if sheet else 0})
         if sheet:
             tell_rows(sheet.iter_rows(), options.first)
     except BrokenPipeError:
         sys.exit(1)
-    except PasswordError:
-        tell({"problem": "The workbook is protected by a password; save it without one and send it again."})
     except WorksheetNotFound:
         tell({"problem": f"The workbook has no sheet called “{options.sheet}”."})
     except CalamineError as problem:

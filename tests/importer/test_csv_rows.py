@@ -120,7 +120,7 @@ def test_a_heading_of_too_many_columns_is_refused():
 
 
 def test_a_record_of_short_cells_that_never_ends_rejects_its_first_line_only():
-    data = b"a,b\n" + b'a,"b","' + (b"x" * 20_000 + b'\na,"b","') * 700
+    data = b"a,b\n" + b'a,"b","' + (b"x" * 20_000 + b'\n","b","') * 700
     batches = CsvRows(io.BytesIO(data)).batches(START, 5_000)
     first = next(batch for batch in batches if batch.rejected)
     assert [(bad.line, bad.reason) for bad in first.rejected] == [
@@ -128,9 +128,73 @@ def test_a_record_of_short_cells_that_never_ends_rejects_its_first_line_only():
     ]
 
 
-def test_quotation_marks_that_mean_something_else_end_the_file_with_a_sentence():
-    with pytest.raises(BadFile, match="200 lines up to line 200 open a quotation mark"):
-        list(CsvRows(io.BytesIO(b'a,"b","\n' * 2_000)).batches(START, 500))
+def test_quotation_marks_that_mean_something_else_end_the_file_with_a_sentence(monkeypatch):
+    monkeypatch.setattr(csv_rows, "MOST_UNCLOSED", 3)
+    data = (b'a,"b\n' + b"a,b\n" * csv_rows.LONGEST_IN_LINES) * 5
+    with pytest.raises(BadFile, match="3 lines up to line 2,003 open a quotation mark"):
+        list(CsvRows(io.BytesIO(data)).batches(START, 500))
+
+
+STRAY = "text follows the quotation mark that ends a cell; one inside a cell is written twice."
+
+
+def read_all(data: bytes, size: int = 500) -> tuple[list[tuple[int, list[str]]], list[tuple[int, list[str], str]]]:
+    good, bad = [], []
+    for batch in CsvRows(io.BytesIO(data)).batches(START, size):
+        good += list(zip(batch.lines, batch.rows, strict=True))
+        bad += [(each.line, each.cells, each.reason) for each in batch.rejected]
+    return good, bad
+
+
+@pytest.mark.parametrize("size", [1, 2, 500])
+def test_a_quotation_mark_inside_a_cell_rejects_the_line_and_nothing_is_guessed(size):
+    good, bad = read_all(b'a,b\n1,"5" pipe"\n\n2,x\n3,"6\\" pipe"\r\n4,5" pipe\n5,"7"" pipe"', size)
+    assert good == [(1, ["a", "b"]), (4, ["2", "x"]), (6, ["4", '5" pipe']), (7, ["5", '7" pipe'])]
+    assert bad == [(2, ['1,"5" pipe"'], f"Line 2: {STRAY}"), (5, ['3,"6\\" pipe"'], f"Line 5: {STRAY}")]
+
+
+def test_a_cell_that_ends_in_an_inch_mark_does_not_swallow_the_next_line():
+    good, bad = read_all(b'a,b,c\n1,"Screen 15"",x\n2,"y",z\n3,"w",v\n')
+    assert good == [(1, ["a", "b", "c"]), (3, ["2", "y", "z"]), (4, ["3", "w", "v"])]
+    assert bad == [(2, ['1,"Screen 15"",x'], f"Line 2: {STRAY}")]
+
+
+def test_many_lines_with_stray_quotation_marks_are_rejected_one_by_one():
+    data = b"a,b\n" + b'1,"x" y\n2,"z"",w\n3,"v"\n' * 2_000
+    good, bad = read_all(data)
+    assert (len(good), len(bad)) == (2_001, 4_000)
+
+
+def test_a_rejected_line_is_not_read_from_the_file_again():
+    file = io.BytesIO(b'a,b\n1,"x"",y\n' + b'2,"z"\n' * 100_000)
+    places = []
+    seek = file.seek
+    file.seek = lambda offset, whence=0: places.append(offset) or seek(offset, whence)  # type: ignore[method-assign]
+    assert sum(len(batch.rows) for batch in CsvRows(file).batches(START, 5_000)) == 100_001
+    assert places == [0]
+
+
+@pytest.mark.parametrize("first", [b"sep=;\n", b'"sep=;"\r\n', b"\xef\xbb\xbfSEP=;\r"])
+def test_the_line_by_which_excel_says_the_delimiter_is_no_record(first):
+    rows = CsvRows(io.BytesIO(first + b"a;b\n1;2\n"), ";")
+    heading, resume = rows.heading()
+    assert (heading, resume["line"]) == (["a", "b"], 3)
+
+
+def test_titles_comments_and_empty_rows_above_the_heading_are_passed_over():
+    rows = CsvRows(io.BytesIO(b"Prices 2024,,\n,,\n# made today\n\nsku,name,note\n1,2,3\n4,5,6\n7,,\n8,9,\n"))
+    heading, resume = rows.heading()
+    assert (heading, resume["line"]) == (["sku", "name", "note"], 6)
+    assert [row for batch in rows.batches(resume, 500) for row in batch.rows][0] == ["1", "2", "3"]
+
+
+def test_a_file_of_one_column_has_its_heading_on_the_first_line():
+    assert CsvRows(io.BytesIO(b"sku\n1\n2\n")).heading()[0] == ["sku"]
+
+
+def test_a_file_whose_first_lines_hold_no_text_is_refused():
+    with pytest.raises(BadFile, match="The first 20 lines hold no text"):
+        CsvRows(io.BytesIO(b" ,,\n,,\n" * 20)).heading()
 
 
 def test_a_line_of_100_mb_is_refused_in_little_memory(tmp_path):
