@@ -62,16 +62,21 @@ def _read(request: HttpRequest, content: IO[bytes], context: dict[str, Any]) -> 
     context["columns"] = columns = _columns(plan.seen.headings)
     # Chosen places mean nothing once the file is read in another way.
     context["moved"] = moved = data is not None and data.get("columns") != columns
-    form = Prepare(dataset, plan.seen.headings, plan.suggestion, None if moved else data)
+    form = Prepare(dataset, plan.titles, plan.suggestion, None if moved else data)
     context |= {"form": form, **_shown(form, plan)}
 
 
 def _shown(form: Prepare, plan: preview.Plan) -> dict[str, Any]:
     """What the page says of the places chosen so far."""
     places = form.places()
+    # Without a key no line can be taken; then the lines are shown as they are, to choose by.
+    mapped = form.dataset.key.column in places
     return {
-        "names": [column.name for column in form.dataset.columns if column.name in places],
-        "rows": preview.rows(form.dataset, plan, places, form.blank()),
+        "mapped": mapped,
+        "names": [column.name for column in form.dataset.columns if column.name in places]
+        if mapped
+        else plan.seen.headings[: preview.WIDEST],
+        "rows": preview.rows(form.dataset, plan, places, form.blank()) if mapped else preview.as_read(plan),
         "missing": mapping.Suggestion(places).missing(form.dataset),
         "unused": [text for place, text in enumerate(plan.seen.headings) if place not in places.values()],
     }

@@ -16,8 +16,10 @@ from importer.values import BadFile, BadValue, Cleaner, quote, storable
 
 #: Rows that are shown.
 ROWS = 20
-#: Characters of a cell that are shown.
-LONGEST = 200
+#: Characters of a cell that are shown; fewer where it stands for a column that has no name.
+LONGEST, EXAMPLE = 200, 30
+#: Columns of a file that are shown as they are read; mapped rows have those of the dataset.
+WIDEST = 30
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ class Row:
     line: int
     cells: list[Cell]
     problem: str = ""
+
+    @property
+    def why(self) -> str:
+        """The problem without the line it begins with."""
+        return self.problem.removeprefix(f"Line {self.line}: ")
 
 
 @contextmanager
@@ -83,6 +90,21 @@ class Plan:
     #: The first line looks like data, so it is not taken for the headings.
     doubted: bool = False
 
+    @property
+    def titles(self) -> list[str]:
+        """What to call the columns of the file: by their headings, and where it has none by what is in them."""
+        headings, rows = self.seen.headings, self.seen.batch.rows
+        if self.how.heading or not rows:
+            return headings
+        texts = [
+            next((storable(row[place]).strip() for row in rows if row[place:] and row[place].strip()), "")
+            for place in range(len(headings))
+        ]
+        return [
+            f"{name}: {text[:EXAMPLE]}{'…' if len(text) > EXAMPLE else ''}" if text else name
+            for name, text in zip(headings, texts, strict=True)
+        ]
+
     def is_perfect(self, dataset: Dataset) -> bool:
         """True when there is nothing to ask a person before the start."""
         plain = self.how.kind == "csv" and self.how.encoding.replace("_", "-").startswith("utf-8") and self.how.heading
@@ -105,14 +127,22 @@ def first_plan(content: IO[bytes], dataset: Dataset, how: Format) -> Plan:
 
 
 def rows(dataset: Dataset, planned: Plan, places: Mapping[str, int], blank: Mapping[str, str]) -> list[Row]:
-    """The first records, mapped and cleaned; none before the key has its place."""
-    if dataset.key.column not in places:
-        return []
+    """The first records, mapped and cleaned; the key has its place."""
     seen = planned.seen
     cleaning = Cleaning(dataset, places, len(seen.headings), blank, planned.how.encoding_name)
     taken = [_row(cleaning, line, cells) for line, cells in zip(seen.batch.lines, seen.batch.rows, strict=True)]
     unread = [Row(reject.line, [], reject.reason) for reject in seen.batch.rejected]
     return sorted(taken + unread, key=lambda row: row.line)[:ROWS]
+
+
+def as_read(planned: Plan) -> list[Row]:
+    """The first records as they stand in the file, at most WIDEST cells of each."""
+    batch = planned.seen.batch
+    names = planned.seen.headings[:WIDEST]
+    return [
+        Row(line, [Cell(name, _shown(text)) for name, text in zip(names, cells, strict=False)])
+        for line, cells in zip(batch.lines[:ROWS], batch.rows, strict=False)
+    ]
 
 
 def _row(cleaning: Cleaning, line: int, cells: list[str]) -> Row:

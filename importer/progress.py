@@ -28,6 +28,10 @@ UNDO_SHARES: dict[State, tuple[int, int]] = {State.UNDOING: (0, 100)}
 SPEED_WINDOW = 5.0
 #: Before this much work is done, a guess at the time left would jump about.
 GUESS_FROM_FRACTION, GUESS_FROM_SECONDS = 0.05, 1.0
+#: Seconds of waiting for a worker, or beyond a dead one's lease, after which a page says so.
+PATIENCE = 30.0
+#: Seconds of waiting for people or other imports that are not worth a word at the end.
+SHORT_WAIT = 5.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class Holder:
 
     public_id: uuid.UUID | None
     who: str
+    #: It was paused in the middle, so it may be long until it lets go.
+    is_paused: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,9 +77,12 @@ class Snapshot:
     #: Lines read that are in no bucket yet.
     remaining: int
     rejected: int
+    superseded: int
     rows_per_second: float | None
     seconds_left: float | None
     elapsed: float | None
+    #: Of these, the seconds in which nobody worked at it; None until the end, or when they are hardly any.
+    waited: float | None
     points: tuple[Point, ...]
     phases: tuple[Phase, ...]
     error: str
@@ -136,9 +145,11 @@ def snapshot(run: Import, ask_holder: bool = True) -> Snapshot:
         buckets=buckets(run),
         remaining=max(0, run.lines - run.counted),
         rejected=run.rejected,
+        superseded=run.superseded,
         rows_per_second=rows_per_second(run, elapsed),
         seconds_left=seconds_left(run),
         elapsed=elapsed,
+        waited=waited(run, elapsed),
         points=() if is_undo(run) else speed_over_time(run.samples),
         phases=phases(run),
         error=run.error,
@@ -283,12 +294,36 @@ def seconds_left(run: Import) -> float | None:
     return spent / fraction(run) * (1 - fraction(run) + later)
 
 
+def waited(run: Import, elapsed: float | None) -> float | None:
+    """How much of the time from begin to end nobody worked at it."""
+    if run.state not in FINAL or elapsed is None:
+        return None
+    worked = run.seconds.get(State.UNDOING, 0.0) if is_undo(run) else sum(run.seconds.values())
+    return elapsed - worked if elapsed - worked > SHORT_WAIT else None
+
+
+def silent_for(run: Import) -> float | None:
+    """Seconds for which no worker has been heard of that ought to be at it; None while all is well.
+
+    One query for its heartbeat, unless that was loaded with the import.
+    """
+    now = timezone.now()
+    if run.state == State.QUEUED and not run.attempt:
+        seconds = (now - run.queued_at).total_seconds()
+        return seconds if seconds > PATIENCE else None
+    heartbeat = getattr(run, "heartbeat", None) if run.state in WORKING else None
+    if heartbeat is None or (now - heartbeat.lease_until).total_seconds() < PATIENCE:
+        return None
+    return float((now - heartbeat.beat_at).total_seconds())
+
+
 def holder(run: Import) -> Holder | None:
     """Who holds the dataset that `run` waits for; None when it is free and the import is about to be taken up."""
     lock = DatasetLock.objects.select_related("run__owner").filter(dataset=run.dataset).first()
     if lock is None or lock.run_id == run.pk:
         return None
     if lock.run is not None:
-        return None if lock.run.is_final else Holder(lock.run.public_id, str(lock.run.owner or "the command line"))
+        who, is_paused = str(lock.run.owner or "the command line"), lock.run.state == State.PAUSED
+        return None if lock.run.is_final else Holder(lock.run.public_id, who, is_paused)
     held = lock.lease_until is not None and lock.lease_until > timezone.now()
     return Holder(None, lock.holder) if held and lock.holder else None

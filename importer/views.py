@@ -15,7 +15,7 @@ from importer.access import may_see_rows
 from importer.control_views import mine, offered
 from importer.filters import HistoryForm
 from importer.models import Change, Import, Reject
-from importer.progress import snapshot
+from importer.progress import silent_for, snapshot
 from pages.http import render_part, wants_part
 from pages.paging import page
 
@@ -31,13 +31,13 @@ events = require_GET(eventstream)
 def index(request: HttpRequest) -> HttpResponse:
     """Imports, newest first; `?before=<public id>` goes on where a page ended (UUIDs of version 7 sort by time)."""
     form = HistoryForm(request.GET, label_suffix="")
-    every = Import.objects.select_related("owner", "file").order_by("-public_id")
+    every = Import.objects.select_related("owner", "file", "heartbeat").order_by("-public_id")
     runs = form.narrow(every, person(request))
     before = as_uuid(request.GET.get("before", ""))
     if before:
         runs = runs.filter(public_id__lt=before)
     found = list(runs[: PAGE + 1])
-    rows = [(run, snapshot(run, ask_holder=False), may_see_rows(request.user, run)) for run in found[:PAGE]]
+    rows = [(run, snapshot(run, ask_holder=False), may_see_rows(request.user, run), silent_for(run)) for run in found[:PAGE]]
     context = {
         "rows": rows,
         "form": form,
@@ -52,12 +52,13 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_safe
 def show(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """One import: what everybody may see, and for those who may see rows the latest rejects."""
-    run = get_object_or_404(Import.objects.select_related("owner", "file", "decided_by"), public_id=public_id)
+    run = get_object_or_404(Import.objects.select_related("owner", "file", "decided_by", "heartbeat"), public_id=public_id)
     sees_rows = may_see_rows(request.user, run)
     news.see(run, person(request))
     context = {
         "run": run,
         "progress": snapshot(run),
+        "silent": silent_for(run),
         "sees_rows": sees_rows,
         "rejects": latest(run) if sees_rows else [],
         "buttons": offered(run) if sees_rows else frozenset(),

@@ -2,7 +2,9 @@
 const region = document.querySelector("[data-events]");
 const said = document.querySelector("[data-said]");
 const SILENCE = 45_000; // The server speaks every 20 s at least; after this long (ms) the line is dead.
-let source, timer, pause = 1000, heard = performance.now(), shown = heard;
+const PATIENCE = 30_000; // When nothing moves for so long (ms), the page asks whether a worker is at it at all.
+const MOVING = ["queued", "staging", "comparing", "applying", "indexing", "publishing", "undoing"];
+let source, timer, pause = 1000, heard = performance.now(), shown = heard, asked = heard;
 
 function connect() {
   disconnect();
@@ -25,7 +27,7 @@ function disconnect() {
 }
 
 function show(news) {
-  heard = shown = performance.now();
+  heard = shown = asked = performance.now();
   pause = 1000;
   if (news.final) disconnect();
   // What was rendered before the page may arrive after it.
@@ -37,6 +39,7 @@ function show(news) {
     // Parts that stay the same are left alone: a focused link keeps its focus.
     if (old && old.outerHTML !== part.outerHTML) old.replaceWith(part);
   }
+  document.getElementById("silence").replaceChildren();
   const was = { ...region.dataset };
   Object.assign(region.dataset, { version: news.version, state: news.state, wanted: news.wanted, rejected: news.rejected, final: news.final });
   if (news.state !== was.state || news.wanted !== was.wanted) {
@@ -51,6 +54,10 @@ function show(news) {
 
 function tick() {
   if (source && performance.now() - heard > SILENCE) connect();
+  if (source && MOVING.includes(region.dataset.state) && performance.now() - asked > PATIENCE) {
+    asked = performance.now();
+    document.body.dispatchEvent(new CustomEvent("silence"));
+  }
   for (const clock of region.querySelectorAll("[data-clock]")) {
     clock.textContent = asClock(Number(clock.dataset.clock) + (performance.now() - shown) / 1000);
   }

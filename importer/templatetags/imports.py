@@ -49,6 +49,12 @@ def why(reject: Reject) -> str:
 
 
 @register.filter
+def as_cell(value: object) -> str:
+    """A value of a row as a file would have it: “true”, not “True”."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@register.filter
 def shows_rows_to(run: Import, user: AbstractBaseUser | AnonymousUser) -> bool:
     """True when `user` may see the name of the file and its lines."""
     return may_see_rows(user, run)

@@ -63,7 +63,7 @@ def test_without_javascript_a_button_shows_the_rows(signed_in_page: Page, site, 
     look_at(page, foreign_file)
     page.get_by_label("First line").select_option("no")
     page.get_by_role("button", name="Show the rows again").click()
-    page.get_by_label("Column of the file for sku").select_option(label="Column 1")
+    page.get_by_label("Column of the file for sku").select_option(label="Column 1: Nr")
     page.get_by_role("button", name="Show the rows again").click()
     expect(page.locator(".preview tbody")).to_contain_text("plain-1")
     context.close()

@@ -117,7 +117,7 @@ def test_what_was_refused_is_said(client, run, ada):
 def test_htmx_gets_the_buttons_of_the_new_state(client, run, ada):
     client.force_login(ada)
     part = client.post(address(run, "pause/"), headers={"HX-Request": "true"})
-    assert (part.status_code, text(part)) == (200, "Resume Cancel… Ada pressed a button last.")
+    assert (part.status_code, text(part)) == (200, "Resume Cancel… Last steered by Ada.")
     again = client.get(address(run, "control/"), headers={"HX-Request": "true"})
     assert text(again) == text(part)
     assert client.get(address(run, "control/"))["Location"] == address(run)

@@ -96,7 +96,7 @@ def test_page_shows_what_was_found_and_the_first_rows(client_of_anna: Client, an
     assert '<span class="clamp">Mug</span>' in page.text
     assert "The SKU is empty." in page.text
     assert "“perhaps” in active is neither yes nor no" in page.text
-    assert "Line 4: 2 cells where the heading has 5." in page.text
+    assert "2 cells where the heading has 5." in page.text
     assert "style=" not in page.text
 
 
@@ -104,7 +104,9 @@ def test_mapping_by_hand_is_shown_again_before_it_is_started(client_of_anna: Cli
     file = keep(anna, FOREIGN)
     page = client_of_anna.get(address(file))
     assert "Still to choose: sku, name, description." in page.text
-    assert "as soon as the column for the sku is chosen" in page.text
+    # What one has to choose from is seen as it is.
+    assert "The first rows, as they stand in the file" in page.text
+    assert '<span class="clamp">A-1</span>' in page.text
     part = client_of_anna.post(address(file), form_of(page) | MAPPED, headers={"HX-Request": "true"})
     assert part.status_code == 200
     assert "<h1>" not in part.text
@@ -178,7 +180,7 @@ def test_file_without_a_heading_gets_numbered_columns(client_of_anna: Client, an
     file = keep(anna, "A-1,Mug,Red\nA-2,Cup,Blue\n")
     page = client_of_anna.get(address(file))
     assert "The first line looks like data" in page.text
-    assert '<option value="1">Column 2</option>' in page.text
+    assert '<option value="1">Column 2: Mug</option>' in page.text
     fields = form_of(page)
     assert fields["heading"] == "no"
     client_of_anna.post(address(file), fields | {**MAPPED, "place_active": "", "mode": "apply", "start": "1"})

@@ -117,6 +117,14 @@ def test_elapsed_stands_still_when_it_has_ended():
     assert snapshot(Import(dataset="products")).elapsed is None
 
 
+def test_time_in_which_nobody_worked_at_it_is_told_at_the_end():
+    now = timezone.now()
+    times = {"started_at": now - timedelta(seconds=90), "finished_at": now}
+    assert snapshot(run_at(State.DONE, seconds={"staging": 10, "applying": 20}, **times)).waited == 60
+    assert snapshot(run_at(State.DONE, seconds={"staging": 88}, **times)).waited is None
+    assert snapshot(run_at(State.PAUSED, seconds={"staging": 10}, **times)).waited is None
+
+
 @pytest.mark.django_db
 def test_a_waiting_import_names_who_changes_the_dataset():
     ada = User.objects.create_user("ada@example.com", name="Ada")
@@ -129,6 +137,8 @@ def test_a_waiting_import_names_who_changes_the_dataset():
     ) as asked:
         assert snapshot(second).waiting_for == Holder(first.public_id, "Ada")
     assert len(asked) == 1
+    Import.objects.filter(pk=first.pk).update(state=State.PAUSED)
+    assert snapshot(second).waiting_for == Holder(first.public_id, "Ada", is_paused=True)
     Import.objects.filter(pk=first.pk).update(state=State.DONE)
     assert snapshot(second).waiting_for is None
     lock.run, lock.holder, lock.lease_until = None, "Ada, who deletes all products,", timezone.now() + timedelta(60)

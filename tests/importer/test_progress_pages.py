@@ -1,6 +1,7 @@
 """The pages of imports: who sees what, parts for htmx, and pages that cost the same for one import and for many."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -8,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
-from importer.models import Import, Reject, StoredFile
+from importer.models import Heartbeat, Import, Reject, StoredFile
 from importer.states import State
 
 pytestmark = pytest.mark.django_db
@@ -79,11 +80,52 @@ def test_rejects_are_paged_by_line(client, people, run):
     client.force_login(people["ada"])
     first = client.get(address(run, "rejects/"))
     assert re.findall(r"SKU-(\d+)", first.content.decode()) == [str(line) for line in range(2, 27)]
-    after = re.search(r'rel="next" href="([^"]*)"', first.content.decode())
+    after = re.search(r'rel="next"\s+href="([^"]*)"', first.content.decode())
     second = client.get(address(run, "rejects/") + after[1])
     assert re.findall(r"SKU-(\d+)", second.content.decode()) == [str(line) for line in range(27, 32)]
     assert b'rel="next"' not in second.content
     assert "SKU-2 " in text(client.get(address(run, "rejects/?page=nonsense")))
+
+
+def test_rejects_do_not_say_that_others_went_on_when_there_are_no_others(client, people, run):
+    Import.objects.update(lines=30, state=State.FAILED)
+    client.force_login(people["ada"])
+    page = text(client.get(address(run, "rejects/")))
+    assert "None of the 30 lines could be taken." in page
+    assert "all others went on" not in page
+
+
+def test_an_import_that_no_worker_takes_up_says_so(client, people, run):
+    long_ago = timezone.now() - timedelta(minutes=3)
+    Import.objects.update(state=State.QUEUED, attempt=0, queued_at=long_ago)
+    client.force_login(people["ada"])
+    assert "No worker has taken it up for 3 min" in text(client.get(address(run)))
+    assert "tell the people who run this site" in text(client.get(address(run)))
+    assert "no worker for 3 min" in text(client.get("/imports/"))
+    # Who resumes an import waits anew.
+    Import.objects.update(attempt=1)
+    assert "No worker" not in text(client.get(address(run)))
+
+
+def test_an_import_whose_worker_is_gone_says_so(client, people, run):
+    now = timezone.now()
+    beat = Heartbeat.objects.create(run=run, attempt=1, worker="a", beat_at=now, lease_until=now + timedelta(seconds=15))
+    client.force_login(people["staff"])
+    assert "has not been heard of" not in text(client.get(address(run)))
+    beat.beat_at, beat.lease_until = now - timedelta(minutes=2), now - timedelta(minutes=1)
+    beat.save()
+    page = text(client.get(address(run)))
+    assert "Its worker has not been heard of for 2 min" in page
+    assert "see whether a worker runs" in page
+
+
+def test_a_file_that_failed_can_be_looked_at_again_by_its_owner(client, people, run):
+    Import.objects.update(state=State.FAILED)
+    look = f'href="/imports/prepare/{run.file.public_id}/?dataset=products"'
+    client.force_login(people["ada"])
+    assert look in client.get(address(run)).content.decode()
+    client.force_login(people["staff"])
+    assert look not in client.get(address(run)).content.decode()
 
 
 def test_htmx_gets_the_latest_rejects_alone(client, people, run):
