@@ -8,9 +8,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.site import Site
+
+# A machine that is busy takes its time; what never comes fails all the same.
+expect.set_options(timeout=30_000)
 
 REQUIRED = {name.strip() for name in os.environ.get("LOADIFY_REQUIRE", "").split(",")}
 
@@ -110,7 +113,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 def page(browser: Browser, site: Site) -> Iterator[Page]:
     """A fresh window: relative addresses are the site's."""
     context = browser.new_context(base_url=site.url, viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(30_000)
     yield context.new_page()
     context.close()
 
@@ -133,6 +136,6 @@ def _signed_in_state(browser: Browser, site: Site) -> Any:
 def signed_in_page(browser: Browser, site: Site, _signed_in_state: Any) -> Iterator[Page]:
     """A fresh window in which the site's administrator is signed in."""
     context = browser.new_context(base_url=site.url, viewport={"width": 1280, "height": 800}, storage_state=_signed_in_state)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(30_000)
     yield context.new_page()
     context.close()
