@@ -89,8 +89,8 @@ def test_added_webhook_shows_its_secret_once_and_its_test_at_once(signed_in_page
 
     shown = page.locator("#secret").inner_text()
     assert shown.startswith("whsec_")
-    page.get_by_role("button", name="Copy").click()
-    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    page.get_by_role("button", name="Copy", exact=True).click()
+    expect(page.get_by_role("button", name="Copied", exact=True)).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == shown
     page.get_by_role("button", name="I have copied it").click()
 

@@ -65,8 +65,9 @@ class Web:
             try:
                 if requests.get(f"{self.url}/healthz", timeout=30).status_code == 200:
                     return
-            except requests.ConnectionError:
+            except requests.RequestException:
                 time.sleep(0.1)
+        self.stop()
         raise AssertionError("Daphne did not start.")
 
     def stop(self) -> None:

@@ -39,7 +39,7 @@ def visit(browser, transactional_db, run, ada):
     with Web() as web:
 
         def visit(**options):
-            window = browser.new_context(base_url=web.url, **options)
+            window = browser.new_context(base_url=web.url, reduced_motion="reduce", **options)
             windows.append(window)
             window.add_cookies([{"name": "sessionid", "value": cookie_of(ada), "url": web.url}])
             page = window.new_page()

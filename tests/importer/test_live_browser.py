@@ -36,7 +36,7 @@ def visit(browser, web, run):
     windows, problems = [], []
 
     def visit(user, path=f"/imports/{run.public_id}/", **options):
-        window = browser.new_context(base_url=web.url, **options)
+        window = browser.new_context(base_url=web.url, reduced_motion="reduce", **options)
         windows.append(window)
         window.add_cookies([{"name": "sessionid", "value": cookie_of(user), "url": web.url}])
         page = window.new_page()
