@@ -11,7 +11,7 @@ from datetime import timedelta
 from types import TracebackType
 
 from django.conf import settings
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, InterfaceError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import QuerySet
 from django.db.models.functions import Now
@@ -80,7 +80,7 @@ class Heart:
             while not self._stop.wait(self.PERIOD):
                 try:
                     self._once()
-                except DatabaseError:
+                except (DatabaseError, InterfaceError):
                     # The database is away. The lease runs out by itself if it stays away.
                     # SQLite is away for everybody else while a step writes, which beats for us.
                     level = logging.DEBUG if connections["default"].vendor == "sqlite" else logging.WARNING

@@ -400,7 +400,10 @@ class Runner:
             return
         code = getattr(problem.__cause__, "pgcode", "") or ""
         if code.startswith("53"):  # insufficient resources: disk full, out of memory, too many connections
-            self.fail(f"The database has no room for this import: {str(problem).strip()} Make room and try again.")
+            # The first line; what follows is advice to the operator, which the log has.
+            what = str(problem).strip().partition("\n")[0].rstrip(".")
+            log.warning("Import %s: no room in the database: %s", self.run.public_id, problem)
+            self.fail(f"The database has no room for this import: {what}. Make room and try again.")
             return
         # Away or restarting: the lease runs out and the sweep queues the import again.
         log.warning("Import %s: the database does not answer (%s); it goes on when it is back.", self.run.public_id, problem)

@@ -8,9 +8,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.site import Site
+
+# A machine that is busy takes its time; what never comes fails all the same.
+expect.set_options(timeout=30_000)
+
+#: Without motion: axe would measure the contrast of a colour that is on its way to another.
+WINDOW: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}
 
 REQUIRED = {name.strip() for name in os.environ.get("LOADIFY_REQUIRE", "").split(",")}
 
@@ -109,8 +115,8 @@ def browser(chromium: str) -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser, site: Site) -> Iterator[Page]:
     """A fresh window: relative addresses are the site's."""
-    context = browser.new_context(base_url=site.url, viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(15_000)
+    context = browser.new_context(base_url=site.url, **WINDOW)
+    context.set_default_timeout(30_000)
     yield context.new_page()
     context.close()
 
@@ -132,7 +138,7 @@ def _signed_in_state(browser: Browser, site: Site) -> Any:
 @pytest.fixture
 def signed_in_page(browser: Browser, site: Site, _signed_in_state: Any) -> Iterator[Page]:
     """A fresh window in which the site's administrator is signed in."""
-    context = browser.new_context(base_url=site.url, viewport={"width": 1280, "height": 800}, storage_state=_signed_in_state)
-    context.set_default_timeout(15_000)
+    context = browser.new_context(base_url=site.url, storage_state=_signed_in_state, **WINDOW)
+    context.set_default_timeout(30_000)
     yield context.new_page()
     context.close()

@@ -49,7 +49,7 @@ class Site:
     def __exit__(self, *problem: object) -> None:
         self.stop()
 
-    def start(self, seconds: float = 60) -> float:
+    def start(self, seconds: float = 180) -> float:
         """Run `manage.py up` until it says it is ready; returns how many seconds that took."""
         began = time.monotonic()
         self.said = []
@@ -74,7 +74,7 @@ class Site:
             raise AssertionError("The site did not start:\n" + "\n".join(self.said) + "\n" + self.logs())
         took = time.monotonic() - began
         # A site is ready before its worker is; tests want both.
-        assert wait_until(lambda: "ready." in self.log("worker")[earlier:], 60), self.logs()
+        assert wait_until(lambda: "ready." in self.log("worker")[earlier:], 120), self.logs()
         return took
 
     def _listen(self, up: "subprocess.Popen[str]") -> None:

@@ -54,6 +54,18 @@ def test_open_menu_can_be_read(signed_in_page: Page, scheme: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_button_under_the_pointer_can_be_read(page: Page, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.goto("/accounts/login/")
+    button = page.locator("main form[method=post] button[type=submit]")
+    colour = button.evaluate("it => getComputedStyle(it).backgroundColor")
+    button.hover()
+    expect(button).not_to_have_css("background-color", colour)
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["/accounts/login/", "/accounts/password/reset/", "/accounts/signup/"])
 def test_pages_before_signing_in_are_open_to_everybody(page: Page, path: str, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)

@@ -60,13 +60,14 @@ class Web:
     def start(self) -> None:
         command = [sys.executable, "-m", "loadify.web", "-b", "127.0.0.1", "-p", str(self.port), "loadify.asgi:application"]
         self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stderr=subprocess.DEVNULL)
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while time.monotonic() < until:
             try:
-                if requests.get(f"{self.url}/healthz", timeout=5).status_code == 200:
+                if requests.get(f"{self.url}/healthz", timeout=30).status_code == 200:
                     return
-            except requests.ConnectionError:
+            except requests.RequestException:
                 time.sleep(0.1)
+        self.stop()
         raise AssertionError("Daphne did not start.")
 
     def stop(self) -> None:
@@ -89,11 +90,13 @@ class Viewer:
     def __init__(
         self, port: int, path: str, cookie: str = "", method: str = "GET", headers: dict[str, str] | None = None
     ) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         lines = [f"{method} {path} HTTP/1.0", "Host: 127.0.0.1", f"Cookie: sessionid={cookie}"]
         lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
         self.socket.sendall("\r\n".join([*lines, "", ""]).encode())
         self.text = ""
+        #: All that ever came, what was taken out of `text` included.
+        self.seen = ""
 
     def __enter__(self) -> "Viewer":
         return self
@@ -102,10 +105,10 @@ class Viewer:
         self.socket.close()
 
     def status(self) -> int:
-        self._read_until("\r\n\r\n", 10)
+        self._read_until("\r\n\r\n", 60)
         return int(self.text.split(" ", 2)[1])
 
-    def snapshot(self, seconds: float = 10) -> dict[str, Any]:
+    def snapshot(self, seconds: float = 60) -> dict[str, Any]:
         """The next snapshot; raises TimeoutError when none comes in time, EOFError when the stream ends."""
         until = time.monotonic() + seconds
         while True:
@@ -115,7 +118,7 @@ class Viewer:
                 return {**json.loads(found[2]), "id": found[1]}
             self._more(until - time.monotonic())
 
-    def snapshot_of(self, version: int, seconds: float = 10) -> dict[str, Any]:
+    def snapshot_of(self, version: int, seconds: float = 60) -> dict[str, Any]:
         """Snapshots may come twice: the first of this version or a later one."""
         until = time.monotonic() + seconds
         while (news := self.snapshot(until - time.monotonic()))["version"] < version:
@@ -142,3 +145,4 @@ class Viewer:
         if not data:
             raise EOFError(self.text)
         self.text += data.decode()
+        self.seen += data.decode()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from django.core.files.storage import default_storage
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 
 from importer import control, runner, sweep, tasks
 from importer.attempt import Attempt, worker_name
@@ -13,6 +13,7 @@ from importer.heart import Heart, Interrupted
 from importer.models import Heartbeat, Import
 from importer.options import Options
 from importer.states import State
+from loadify.processes import wait_until
 from products.models import Product
 
 HEAD = "sku,name,description\n"
@@ -153,3 +154,22 @@ def test_an_attempt_that_is_asked_to_stop_counts_as_no_death(submit):
     sweep.revive()
     run.refresh_from_db()
     assert run.state == State.QUEUED, run.error
+
+
+@pytest.mark.parametrize("problem", [OperationalError, InterfaceError])
+def test_a_heart_beats_on_after_its_connection_was_cut(submit, monkeypatch, problem):
+    run = submit(HEAD + "a,b,\n")
+    attempt = Attempt.claim(run.pk)
+    beats = []
+    original = Heart._once
+
+    def once(self):
+        beats.append(self)
+        if len(beats) == 1:
+            raise problem("connection already closed")
+        original(self)
+
+    monkeypatch.setattr(Heart, "_once", once)
+    monkeypatch.setattr(Heart, "PERIOD", 0.01)
+    with Heart(run.pk, attempt.run.attempt):
+        assert wait_until(lambda: len(beats) > 2, 30)

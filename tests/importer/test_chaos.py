@@ -165,4 +165,4 @@ def test_the_table_is_right_whatever_dies(tmp_path, workers):
     print(
         f"seed {seed}: {dict(chaos.landed)} over {number} imports, {chaos.pauses} pauses, {chaos.slowest_pause:.2f} s at most"
     )
-    wait_for(lambda: not Import.objects.exclude(state__in=FINAL).exists(), 5)
+    wait_for(lambda: not Import.objects.exclude(state__in=FINAL).exists(), 60)

@@ -36,7 +36,7 @@ def visit(browser, web, run):
     windows, problems = [], []
 
     def visit(user, path=f"/imports/{run.public_id}/", **options):
-        window = browser.new_context(base_url=web.url, **options)
+        window = browser.new_context(base_url=web.url, reduced_motion="reduce", **options)
         windows.append(window)
         window.add_cookies([{"name": "sessionid", "value": cookie_of(user), "url": web.url}])
         page = window.new_page()
@@ -59,31 +59,31 @@ def test_a_page_follows_its_import_to_the_end(visit, web, run, ada):
     page, bob = visit(ada), visit(User.objects.create_user("bob@example.com"))
     expect(words(page)).to_have_text("Queued")
     step(run, state=State.STAGING, lines=4000, step_done=50, step_total=100)
-    expect(words(page)).to_have_text("Reading", timeout=2000)
+    expect(words(page)).to_have_text("Reading")
     expect(page.locator(".live-percent")).to_have_text("20 %")
     expect(page.get_by_role("status")).to_have_text("Reading")
     expect(page).to_have_title(re.compile("^Reading · Products"))
     Reject.objects.create(run=run, line=17, cells=["a", ""], reason="Line 17: The name is empty.")
     step(run, rejected=1)
-    expect(page.locator("#rejects")).to_contain_text("The name is empty.", timeout=3000)
+    expect(page.locator("#rejects")).to_contain_text("The name is empty.")
     expect(bob.locator(".live-sum")).to_have_text("1 rejected + 3,999 still to come = 4,000 lines read.")
     expect(bob.locator("#rejects")).to_have_count(0)
     second_tab = page.context.new_page()
     second_tab.goto(page.url)
     step(run, state=State.DONE, created=3999)
     for tab in (page, second_tab, bob):
-        expect(words(tab)).to_have_text("Done", timeout=2000)
+        expect(words(tab)).to_have_text("Done")
         expect(tab.locator(".live-sum")).to_have_text("3,999 created + 1 rejected = 4,000 lines read.")
 
 
 def test_a_page_finds_back_when_the_web_process_was_away(visit, web, run, ada):
     page = visit(ada)
     step(run, state=State.STAGING)
-    expect(words(page)).to_have_text("Reading", timeout=2000)
+    expect(words(page)).to_have_text("Reading")
     web.stop()
     step(run, state=State.APPLYING, lines=31_337)
     web.start()
-    expect(words(page)).to_have_text("Writing", timeout=5000)
+    expect(words(page)).to_have_text("Writing")
     expect(page.locator("#live-numbers")).to_contain_text("31,337")
 
 
@@ -95,16 +95,16 @@ def test_a_page_comes_again_after_an_answer_that_is_no_stream(visit, web, run, a
     page.wait_for_timeout(700)
     expect(words(page)).to_have_text("Queued")
     page.unroute("**/events")
-    expect(words(page)).to_have_text("Reading", timeout=5000)
+    expect(words(page)).to_have_text("Reading")
 
 
 def test_a_running_clock_counts_on_between_steps(visit, web, run, ada):
     page = visit(ada)
     step(run, state=State.COMPARING, started_at=run.queued_at)
     clock = page.locator("[data-clock]")
-    expect(clock).to_have_text(re.compile(r"^\d:\d\d$"), timeout=2000)
+    expect(clock).to_have_text(re.compile(r"^\d:\d\d$"))
     before = clock.inner_text()
-    expect(clock).not_to_have_text(before, timeout=3000)
+    expect(clock).not_to_have_text(before)
 
 
 @pytest.mark.parametrize("width", [390, 1280])

@@ -70,7 +70,8 @@ def test_kill_9_in_any_phase_changes_nothing(sample, undisturbed, workers, phase
         assert outcome(run) == undisturbed
         clear()
         if hit:
-            assert run.attempt == 2
+            # More when the machine was too busy for a heartbeat in time.
+            assert run.attempt >= 2
             return
     raise AssertionError(f"No kill landed in {phase}.")
 
@@ -83,12 +84,12 @@ def test_a_frozen_worker_that_wakes_writes_nothing(sample, undisturbed, workers)
     try:
         time.sleep(LEASE + 0.5)
         finish(run, told=workers.said)
-        assert run.attempt == 2
+        assert run.attempt >= 2
         assert at_work(run) != frozen
         result, version = outcome(run), run.version
     finally:
         os.kill(frozen, signal.SIGCONT)
-    wait_for(lambda: "belongs to somebody else now; attempt 1 ends" in workers.said(), 15, workers.said)
+    wait_for(lambda: "belongs to somebody else now; attempt 1 ends" in workers.said(), 60, workers.said)
     run.refresh_from_db()
     assert run.version == version
     assert outcome(run) == result == undisturbed
@@ -102,7 +103,7 @@ def test_a_worker_late_by_its_lease_stops_even_when_nobody_took_over(sample, wor
     version = run.version
     Heartbeat.objects.filter(run=run).update(lease_until="2020-01-01T00:00Z")
     os.kill(at_work(run), signal.SIGCONT)
-    wait_for(lambda: "belongs to somebody else now; attempt 1 ends" in workers.said(), 15, workers.said)
+    wait_for(lambda: "belongs to somebody else now; attempt 1 ends" in workers.said(), 60, workers.said)
     run.refresh_from_db()
     assert run.version == version
     assert Product.objects.count() == 0
