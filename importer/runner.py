@@ -15,7 +15,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
-from importer import datasets, locks, review, stopping
+from importer import datasets, locks, mended, review, stopping
 from importer.ahead import ahead, without_collecting
 from importer.attempt import Attempt
 from importer.heart import Heart, Interrupted, Lost
@@ -130,9 +130,10 @@ class Runner:
             reader = open_rows(file, how)
             if "places" not in self.run.checkpoint:
                 heading, resume = reader.heading()
+                heading = mended.heading(heading)
                 if not how.heading:
                     heading, resume = numbered(heading), reader.start()
-                places = dict(options.places) or self.dataset.match(heading)
+                places = dict(options.places) or self._match(heading)
                 # In the order in which rows are cleaned; that of `places` is anybody's.
                 names = [column.name for column in self.dataset.columns if column.name in places]
                 with self.step(step_done=0, step_total=self.run.file.size) as step:
@@ -141,7 +142,10 @@ class Runner:
                     step.checkpoint["format"] = how.as_json()
                     step.checkpoint["heading"] = heading[:MOST_HEADINGS] if how.heading else []
             checkpoint = self.run.checkpoint
-            cleaning = Cleaning(self.dataset, checkpoint["places"], checkpoint["width"], options.blank, how.encoding_name)
+            escaped = bool(mended.added(checkpoint.get("heading", ())))
+            cleaning = Cleaning(
+                self.dataset, checkpoint["places"], checkpoint["width"], options.blank, how.encoding_name, escaped
+            )
             cleaned = map(cleaning.clean, reader.batches(checkpoint["resume"], CHUNK))
             encode = self.loader().encode
             encoded = ((batch, encode(batch)) for batch in cleaned)
@@ -153,6 +157,11 @@ class Runner:
         if not self.run.lines:
             raise BadFile("The file has a heading line and nothing else.")
         self.attempt.move(State.COMPARING, step_done=0, step_total=0)
+
+    def _match(self, heading: list[str]) -> dict[str, int]:
+        """The place of each column by its name. Raises BadHeading."""
+        skip = mended.added(heading)
+        return {name: place + skip for name, place in self.dataset.match(heading[skip:]).items()}
 
     def _stage_batch(self, batch: Cleaned, rows: Any) -> None:
         with self.step(step_done=batch.done) as step:
@@ -402,5 +411,5 @@ def _bad_at_start(batch: Cleaned) -> int:
 
 
 def _reject(run: Import, rejected: Rejected) -> Reject:
-    cells = [storable(cell) for cell in rejected.cells[:MOST_CELLS]]
+    cells = [storable(cell) for cell in rejected.cells[: run.checkpoint["width"] + MOST_CELLS]]
     return Reject(run=run, line=rejected.line, cells=cells, reason=storable(rejected.reason))
