@@ -32,7 +32,7 @@ from importer.rows import MOST_CELLS, Cleaned, Cleaning, Rejected
 from importer.signals import import_ended
 from importer.states import CLAIMABLE, FINAL, State
 from importer.undo import Undo
-from importer.values import BadFile, ImportProblem, storable
+from importer.values import BadFile, ImportProblem, storable, without_quotes
 
 log = logging.getLogger(__name__)
 
@@ -180,6 +180,8 @@ class Runner:
             )
         if hopeless:
             first = self.run.rejects.order_by("line").values_list("reason", flat=True)[0]
+            # Everybody sees how an import ended, but its cells are for its owner and staff.
+            first = without_quotes(first)
             raise BadFile(f"None of the first {HOPELESS:,} lines can be taken, so nothing was written. {first}")
 
     def _compare(self) -> None:
