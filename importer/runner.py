@@ -16,7 +16,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
 from importer import datasets, locks, mended, review, stopping
-from importer.ahead import ahead, without_collecting
+from importer.ahead import ahead, apart, without_collecting
 from importer.attempt import Attempt
 from importer.heart import Heart, Interrupted, Lost
 from importer.lanes import BUCKET, lanes_for, side_by_side
@@ -27,7 +27,7 @@ from importer.loaders.sql import itself, was_locked
 from importer.mapping import numbered
 from importer.models import Import, Reject
 from importer.options import Options
-from importer.readers.formats import Format, open_rows, sniff
+from importer.readers.formats import Format, Rows, open_rows, sniff
 from importer.rows import MOST_CELLS, Cleaned, Cleaning, Rejected
 from importer.signals import import_ended
 from importer.states import CLAIMABLE, FINAL, State
@@ -129,10 +129,8 @@ class Runner:
             how = Format(**known) if known else sniff(file, self.run.file.name)
             reader = open_rows(file, how)
             if "places" not in self.run.checkpoint:
-                heading, resume = reader.heading()
-                heading = mended.heading(heading)
-                if not how.heading:
-                    heading, resume = numbered(heading), reader.start()
+                # A large workbook is read for a while before it tells its first row.
+                heading, resume = apart(partial(_heading, reader, how), self.attempt.heart.check, reader.close)
                 places = dict(options.places) or self._match(heading)
                 # In the order in which rows are cleaned; that of `places` is anybody's.
                 names = [column.name for column in self.dataset.columns if column.name in places]
@@ -405,6 +403,12 @@ class Runner:
     def log_lost(self) -> None:
         run = self.run
         log.warning("Import %s belongs to somebody else now; attempt %s ends.", run.public_id, run.attempt)
+
+
+def _heading(reader: Rows, how: Format) -> tuple[list[str], dict[str, int]]:
+    """What the columns are called, and where the rows begin. Raises BadFile."""
+    heading, resume = reader.heading()
+    return (mended.heading(heading), resume) if how.heading else (numbered(heading), reader.start())
 
 
 def _bad_at_start(batch: Cleaned) -> int:

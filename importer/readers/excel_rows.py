@@ -8,6 +8,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
@@ -74,12 +75,12 @@ class WorkbookRows:
             self.close()
             child = self._child = Child(self.file, "--sheet", self.sheet, "--first", str(resume["row"]))
         while rows := child.take(size):
-            done = self.size * child.next_row // max(child.height, child.next_row)
+            done = self.size * child.next_row // max(child.about["rows"], child.next_row)
             yield Batch([number for number, _ in rows], [cells for _, cells in rows], [], {"row": child.next_row}, done)
 
 
 class Child:
-    """The process that reads the workbook. `sheets` are its sheets' names, `height` the rows of the sheet."""
+    """The process that reads the workbook; `close` ends it, also while another thread waits for what it says."""
 
     def __init__(self, file: IO[bytes], *arguments: str) -> None:
         self._kept: list[tuple[int, list[str]]] = []
@@ -100,18 +101,22 @@ class Child:
             cwd=ROOT,
             env={"PYTHONPATH": str(ROOT), "MALLOC_ARENA_MAX": "2"},
         )
-        try:
-            about = self._next()
-            self.sheets: list[str] = about["sheets"]
-            self.height: int = about["rows"]
-        except BaseException:
-            self.close()
-            raise
         if "--first" in arguments:
             self.next_row = int(arguments[arguments.index("--first") + 1])
 
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        """What it says first, when it has read the workbook: the names of its "sheets", and how many "rows" the sheet has."""
+        try:
+            found: dict[str, Any] = self._next()
+        except BaseException:
+            self.close()
+            raise
+        return found
+
     def take(self, count: int) -> list[tuple[int, list[str]]]:
         """The next `count` rows, fewer at the end; [] when there are no more."""
+        assert self.about
         while len(self._kept) < count and (piece := self._next()):
             self._kept += [(number, cells) for number, cells in piece]
         taken, self._kept = self._kept[:count], self._kept[count:]
@@ -162,8 +167,11 @@ def sheets(file: IO[bytes]) -> list[str]:
     """The names of a workbook's sheets, in their order. Raises BadFile."""
     check_unpacked_size(file)
     child = Child(file, "--names")
-    child.close()
-    return child.sheets
+    try:
+        names: list[str] = child.about["sheets"]
+    finally:
+        child.close()
+    return names
 
 
 def is_workbook(file: IO[bytes]) -> bool:
