@@ -6,7 +6,7 @@ Each phase is a row of steps, and each step leaves a checkpoint from which the n
 import logging
 import threading
 from copy import copy
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from celery import current_app
@@ -18,6 +18,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from importer import datasets, locks, mended, review, stopping
 from importer.ahead import ahead, apart, without_collecting
 from importer.attempt import Attempt
+from importer.datasets import Dataset
 from importer.heart import Heart, Interrupted, Lost
 from importer.lanes import BUCKET, lanes_for, side_by_side
 from importer.loaders import search_indexes, work_tables
@@ -97,8 +98,12 @@ class Runner:
             State.UNDOING: self._undo,
         }
 
+    @cached_property
+    def dataset(self) -> Dataset:
+        """Raises BadFile when it was taken out."""
+        return datasets.of_old(self.run.dataset)
+
     def go(self) -> None:
-        self.dataset = datasets.of_old(self.run.dataset)
         if self.run.state in (State.APPLYING, State.INDEXING):
             # Taken up from a worker that died, or resumed: the dataset is still this import's, from now on under this
             # attempt. One that failed and is tried again stands in line like any other.
