@@ -4,6 +4,7 @@ import gc
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -65,6 +66,19 @@ def ahead(
         stopped.set()
         give_up()
         thread.join()
+
+
+def apart(call: Callable[[], T], check: Callable[[], None], give_up: Callable[[], None]) -> T:
+    """`call()` in a thread; `check` is called while it lasts, as in `ahead`. `give_up` is called only when either raises."""
+    with ThreadPoolExecutor(1) as thread:
+        future = thread.submit(call)
+        try:
+            while not wait([future], timeout=0.2).done:
+                check()
+            return future.result()
+        except BaseException:
+            give_up()
+            raise
 
 
 @contextmanager

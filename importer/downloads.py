@@ -9,13 +9,12 @@ from django.core.files.storage import default_storage
 from django.db import close_old_connections, connection
 
 from importer import datasets
+from importer.mended import ADDED, added, escaped
 from importer.models import Import, Reject
 from pages.spreadsheets import BOM, lines
 
 #: Bytes of the original file, and rejected lines, that are read at once.
 BLOCK, PIECE = 1 << 20, 2_000
-#: The columns in front of those of the file. An import passes over headings it does not know, so they may stay.
-ADDED = ["line", "reason"]
 
 
 def original(path: str) -> Iterator[bytes]:
@@ -33,8 +32,8 @@ def rejects(run: Import) -> Iterator[bytes]:
     """
     head = heading(run)
     # A file of rejects that is rejected again already has the two columns in front.
-    again = len(ADDED) if head[: len(ADDED)] == ADDED else 0
-    yield (BOM + lines([[*ADDED, *head[again:]]])).encode()
+    again = added(head)
+    yield (BOM + lines([[*ADDED, *map(escaped, head[again:])]])).encode()
     after = 0
     while True:
         found = Reject.objects.filter(run=run, line__gt=after).order_by("line")
@@ -42,10 +41,15 @@ def rejects(run: Import) -> Iterator[bytes]:
         if not connection.in_atomic_block:
             close_old_connections()
         if piece:
-            yield lines([str(line), reason, *cells[again:]] for line, reason, cells in piece).encode()
+            yield lines(_row(line, reason, cells, again) for line, reason, cells in piece).encode()
         if len(piece) < PIECE:
             return
         after = piece[-1][0]
+
+
+def _row(line: int, reason: str, cells: list[str], again: int) -> list[str]:
+    # A record that could not be read is one cell, the whole of its line.
+    return [str(line), reason, *map(escaped, cells[again:] if len(cells) > again else cells)]
 
 
 def heading(run: Import) -> Sequence[str]:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from importer import models
 from importer.datasets import Dataset
+from importer.mended import added
 from importer.values import fold
 
 
@@ -28,7 +29,8 @@ class Suggestion:
 
 def match(dataset: Dataset, headings: Sequence[str]) -> dict[str, int]:
     """The places of the columns that can be told by name or alias; of a heading that stands twice, none."""
-    return {column: places[0] for column, places in dataset.found(headings).items() if len(places) == 1}
+    skip = added(headings)
+    return {column: places[0] + skip for column, places in dataset.found(headings[skip:]).items() if len(places) == 1}
 
 
 def suggest(dataset: Dataset, headings: Sequence[str], heading: bool = True) -> Suggestion:
@@ -38,7 +40,8 @@ def suggest(dataset: Dataset, headings: Sequence[str], heading: bool = True) -> 
     if stored is None:
         return Suggestion(matched)
     names = {column.name for column in dataset.columns}
-    at = {text: place for place, text in enumerate(_folded(headings))}
+    skip = added(headings)
+    at = {text: place for place, text in enumerate(_folded(headings[skip:]), skip)}
     places = {name: at[fold(text)] for name, text in stored.columns.items() if name in names and fold(text) in at}
     blank = {name: choice for name, choice in stored.blank.items() if name in names}
     return Suggestion(places, blank, remembered=True)
@@ -46,12 +49,13 @@ def suggest(dataset: Dataset, headings: Sequence[str], heading: bool = True) -> 
 
 def remember(dataset: Dataset, headings: Sequence[str], places: Mapping[str, int], blank: Mapping[str, str]) -> None:
     """Keep for the next file with these headings how this one is read."""
-    names = _folded(headings)
+    skip = added(headings)
+    names = dict(enumerate(_folded(headings[skip:]), skip))
     models.Mapping.objects.update_or_create(
         dataset=dataset.name,
         headings_hash=fingerprint(headings),
         defaults={
-            "columns": {column: names[place] for column, place in places.items()},
+            "columns": {column: names[place] for column, place in places.items() if place in names},
             "blank": dict(blank),
             "used_at": timezone.now(),
         },
@@ -62,7 +66,7 @@ def is_perfect(dataset: Dataset, headings: Sequence[str], suggestion: Suggestion
     """True when there is nothing to ask: every heading and every needed column found its other half, by name alone."""
     places = match(dataset, headings)
     usual = all(choice == dataset.column(name).blank for name, choice in suggestion.blank.items())
-    plain = len(places) == len(headings) and not Suggestion(places).missing(dataset)
+    plain = len(places) == len(headings) - added(headings) and not Suggestion(places).missing(dataset)
     return plain and usual and dict(suggestion.places) == places
 
 
@@ -77,9 +81,11 @@ def numbered(cells: Sequence[str]) -> list[str]:
 
 
 def fingerprint(headings: Sequence[str]) -> str:
-    """sha256 of the folded headings, sorted: the same set in another order is the same file."""
+    """sha256 of the folded headings, sorted: the same set in another order is the same file, and so is one of its rejects."""
     # The unit separator, because a heading may hold any mark that a line can.
-    return hashlib.sha256("\x1f".join(sorted(_folded(headings))).encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256(
+        "\x1f".join(sorted(_folded(headings[added(headings) :]))).encode("utf-8", "surrogateescape")
+    ).hexdigest()
 
 
 def _folded(headings: Sequence[str]) -> list[str]:

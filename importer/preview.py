@@ -7,7 +7,7 @@ from typing import IO
 
 from django.core.files.storage import default_storage
 
-from importer import mapping
+from importer import mapping, mended
 from importer.datasets import Dataset
 from importer.models import StoredFile
 from importer.readers.formats import Format, open_rows
@@ -68,6 +68,7 @@ def look(content: IO[bytes], how: Format) -> Look:
     """Read the heading and the first ROWS records. Raises BadFile."""
     with closing(open_rows(content, how)) as reader:
         first, resume = reader.heading()
+        first = mended.heading(first)
         if not how.heading:
             first, resume = mapping.numbered(first), reader.start()
         beginning = Batch()
@@ -129,7 +130,8 @@ def first_plan(content: IO[bytes], dataset: Dataset, how: Format) -> Plan:
 def rows(dataset: Dataset, planned: Plan, places: Mapping[str, int], blank: Mapping[str, str]) -> list[Row]:
     """The first records, mapped and cleaned; the key has its place."""
     seen = planned.seen
-    cleaning = Cleaning(dataset, places, len(seen.headings), blank, planned.how.encoding_name)
+    escaped = bool(mended.added(seen.headings))
+    cleaning = Cleaning(dataset, places, len(seen.headings), blank, planned.how.encoding_name, escaped)
     taken = [_row(cleaning, line, cells) for line, cells in zip(seen.batch.lines, seen.batch.rows, strict=True)]
     unread = [Row(reject.line, [], reject.reason) for reject in seen.batch.rejected]
     return sorted(taken + unread, key=lambda row: row.line)[:ROWS]
@@ -153,6 +155,7 @@ def _row(cleaning: Cleaning, line: int, cells: list[str]) -> Row:
     reason = cleaned.rejected[0].reason
     if len(cells) != cleaning.width:
         return Row(line, [], reason)
+    cells = mended.row(cells) if cleaning.escaped else cells
     parts = zip(cleaning.names, cleaning.cleaners, cleaning.places, strict=True)
     return Row(line, [Cell(name, _shown(cells[place]), _problem(clean, cells[place])) for name, clean, place in parts], reason)
 

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from importer import mended
 from importer.datasets import Dataset
 from importer.values import BadValue, NotText
 
-#: Cells of a rejected line that are kept.
+#: Cells of a rejected line that are kept, beyond as many as the heading has.
 MOST_CELLS = 100
 
 
@@ -54,9 +55,9 @@ class Cleaning:
     """Cleans batches of one file into one dataset.
 
     `places` says in which cell each column stands, `width` how many cells a line must have, `blank` for which columns an
-    empty cell keeps the old value or clears it, where that is not as the dataset has it, and `encoding` is the name of the
-    file's for people. A whole column is cleaned at once, at the speed of C; only a batch with a bad cell in it is gone
-    through row by row.
+    empty cell keeps the old value or clears it, where that is not as the dataset has it, `encoding` is the name of the
+    file's for people, and `escaped` says that the file holds rejected lines that were taken home. A whole column is cleaned
+    at once, at the speed of C; only a batch with a bad cell in it is gone through row by row.
     """
 
     def __init__(
@@ -66,9 +67,11 @@ class Cleaning:
         width: int,
         blank: Mapping[str, str] | None = None,
         encoding: str = "UTF-8",
+        escaped: bool = False,
     ) -> None:
         self.dataset = dataset
         self.encoding = encoding
+        self.escaped = escaped
         self.width = width
         self.names = [column.name for column in dataset.columns if column.name in places]
         self.places = [places[name] for name in self.names]
@@ -78,6 +81,8 @@ class Cleaning:
 
     def clean(self, batch: Batch) -> Cleaned:
         lines, rows, rejected = batch.lines, batch.rows, list(batch.rejected)
+        if self.escaped:
+            rows = list(map(mended.row, rows))
         if rows and set(map(len, rows)) != {self.width}:
             rejected += [self._wrong_width(line, row) for line, row in zip(lines, rows, strict=True) if len(row) != self.width]
             kept = [(line, row) for line, row in zip(lines, rows, strict=True) if len(row) == self.width]
@@ -121,7 +126,7 @@ class Cleaning:
     def _wrong_width(self, line: int, row: list[str]) -> Rejected:
         cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
         # A line may have millions of cells; a wrong one must not hold them while batches queue up.
-        return Rejected(line, row[:MOST_CELLS], f"Line {line}: {cells} where the heading has {self.width}.")
+        return Rejected(line, row[: self.width + MOST_CELLS], f"Line {line}: {cells} where the heading has {self.width}.")
 
 
 def _kept(column: Sequence[str | None]) -> Sequence[str | None]:

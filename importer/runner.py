@@ -6,7 +6,7 @@ Each phase is a row of steps, and each step leaves a checkpoint from which the n
 import logging
 import threading
 from copy import copy
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from celery import current_app
@@ -15,9 +15,10 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
-from importer import datasets, locks, review, stopping
-from importer.ahead import ahead, without_collecting
+from importer import datasets, locks, mended, review, stopping
+from importer.ahead import ahead, apart, without_collecting
 from importer.attempt import Attempt
+from importer.datasets import Dataset
 from importer.heart import Heart, Interrupted, Lost
 from importer.intake import uploads
 from importer.lanes import BUCKET, lanes_for, side_by_side
@@ -28,12 +29,12 @@ from importer.loaders.sql import itself, was_locked
 from importer.mapping import numbered
 from importer.models import Import, Reject
 from importer.options import Options
-from importer.readers.formats import Format, open_rows, sniff
+from importer.readers.formats import Format, Rows, open_rows, sniff
 from importer.rows import MOST_CELLS, Cleaned, Cleaning, Rejected
 from importer.signals import import_ended
 from importer.states import CLAIMABLE, FINAL, State
 from importer.undo import Undo
-from importer.values import BadFile, ImportProblem, storable
+from importer.values import BadFile, ImportProblem, storable, without_quotes
 
 log = logging.getLogger(__name__)
 
@@ -102,8 +103,12 @@ class Runner:
             State.UNDOING: self._undo,
         }
 
+    @cached_property
+    def dataset(self) -> Dataset:
+        """Raises BadFile when it was taken out."""
+        return datasets.of_old(self.run.dataset)
+
     def go(self) -> None:
-        self.dataset = datasets.of_old(self.run.dataset)
         if self.run.state in (State.APPLYING, State.INDEXING):
             # Taken up from a worker that died, or resumed: the dataset is still this import's, from now on under this
             # attempt. One that failed and is tried again stands in line like any other.
@@ -138,10 +143,9 @@ class Runner:
             how = Format(**known) if known else sniff(file, self.run.file.name)
             reader = open_rows(file, how)
             if "places" not in self.run.checkpoint:
-                heading, resume = reader.heading()
-                if not how.heading:
-                    heading, resume = numbered(heading), reader.start()
-                places = dict(options.places) or self.dataset.match(heading)
+                # A large workbook is read for a while before it tells its first row.
+                heading, resume = apart(partial(_heading, reader, how), self.attempt.heart.check, reader.close)
+                places = dict(options.places) or self._match(heading)
                 # In the order in which rows are cleaned; that of `places` is anybody's.
                 names = [column.name for column in self.dataset.columns if column.name in places]
                 with self.step(step_done=0, step_total=self.run.file.size) as step:
@@ -150,7 +154,10 @@ class Runner:
                     step.checkpoint["format"] = how.as_json()
                     step.checkpoint["heading"] = heading[:MOST_HEADINGS] if how.heading else []
             checkpoint = self.run.checkpoint
-            cleaning = Cleaning(self.dataset, checkpoint["places"], checkpoint["width"], options.blank, how.encoding_name)
+            escaped = bool(mended.added(checkpoint.get("heading", ())))
+            cleaning = Cleaning(
+                self.dataset, checkpoint["places"], checkpoint["width"], options.blank, how.encoding_name, escaped
+            )
             cleaned = map(cleaning.clean, reader.batches(checkpoint["resume"], CHUNK))
             encode = self.loader().encode
             encoded = ((batch, encode(batch)) for batch in cleaned)
@@ -164,6 +171,11 @@ class Runner:
         if not self.run.lines:
             raise BadFile("The file has a heading line and nothing else.")
         self.attempt.move(State.COMPARING, step_done=0, step_total=0)
+
+    def _match(self, heading: list[str]) -> dict[str, int]:
+        """The place of each column by its name. Raises BadHeading."""
+        skip = mended.added(heading)
+        return {name: place + skip for name, place in self.dataset.match(heading[skip:]).items()}
 
     def _stage_batch(self, batch: Cleaned, rows: Any) -> None:
         with self.step(step_done=batch.done) as step:
@@ -184,6 +196,8 @@ class Runner:
             )
         if self.run.checkpoint.get("bad_at_start", 0) >= HOPELESS:
             first = self.run.rejects.order_by("line").values_list("reason", flat=True)[0]
+            # Everybody sees how an import ended, but its cells are for its owner and staff.
+            first = without_quotes(first)
             raise BadFile(f"None of the first {HOPELESS:,} lines can be taken, so nothing was written. {first}")
 
     def _compare(self) -> None:
@@ -414,11 +428,17 @@ class Runner:
         log.warning("Import %s belongs to somebody else now; attempt %s ends.", run.public_id, run.attempt)
 
 
+def _heading(reader: Rows, how: Format) -> tuple[list[str], dict[str, int]]:
+    """What the columns are called, and where the rows begin. Raises BadFile."""
+    heading, resume = reader.heading()
+    return (mended.heading(heading), resume) if how.heading else (numbered(heading), reader.start())
+
+
 def _bad_at_start(batch: Cleaned) -> int:
     """Rejected lines before the first good one."""
     return sum(not batch.lines or rejected.line < batch.lines[0] for rejected in batch.rejected)
 
 
 def _reject(run: Import, rejected: Rejected) -> Reject:
-    cells = [storable(cell) for cell in rejected.cells[:MOST_CELLS]]
+    cells = [storable(cell) for cell in rejected.cells[: run.checkpoint["width"] + MOST_CELLS]]
     return Reject(run=run, line=rejected.line, cells=cells, reason=storable(rejected.reason))

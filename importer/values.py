@@ -1,5 +1,6 @@
 """How the text of a cell becomes a value: keys that ignore case, and the cleaners of columns."""
 
+import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -176,3 +177,8 @@ def quote(text: str, longest: int = 40) -> str:
     shown = text.encode("utf-8", "replace").decode()
     shown = "".join(mark if mark.isprintable() else "·" for mark in shown[: longest + 1])
     return f"“{shown[:longest]}…”" if len(shown) > longest else f"“{shown}”"
+
+
+def without_quotes(sentence: str) -> str:
+    """`sentence` with “…” in place of all that it quotes, for those who may not see what is in a file."""
+    return re.sub("“.*”", "“…”", sentence, flags=re.DOTALL)

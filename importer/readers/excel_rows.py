@@ -10,6 +10,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
@@ -85,7 +86,7 @@ class WorkbookRows:
     def _rows(self, resume: dict[str, int], size: int) -> Iterator[Batch]:
         child = self._child_at(resume["row"])
         while rows := child.take(size):
-            done = self.size * child.next_row // max(child.height, child.next_row)
+            done = self.size * child.next_row // max(child.about["rows"], child.next_row)
             yield Batch([number for number, _ in rows], [cells for _, cells in rows], [], {"row": child.next_row}, done)
 
     def _child_at(self, row: int) -> "Child":
@@ -96,7 +97,7 @@ class WorkbookRows:
 
 
 class Child:
-    """The process that reads the workbook. `sheets` are its sheets' names, `height` the rows of the sheet."""
+    """The process that reads the workbook; `close` ends it, also while another thread waits for what it says."""
 
     def __init__(self, file: IO[bytes], *arguments: str) -> None:
         self._kept: list[tuple[int, list[str]]] = []
@@ -117,18 +118,23 @@ class Child:
             cwd=ROOT,
             env={"PYTHONPATH": str(ROOT), "MALLOC_ARENA_MAX": "2"},
         )
-        try:
-            about = self._next()
-            self.sheets: list[str] = about["sheets"]
-            self.height: int = about["rows"]
-        except BaseException:
-            self.close()
-            raise
         if "--first" in arguments:
             self.next_row = int(arguments[arguments.index("--first") + 1])
 
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        """What it says first, when it has read the workbook: the names of its "sheets", and how many "rows" the sheet has."""
+        try:
+            found: dict[str, Any] = self._next()
+        except BaseException:
+            self.close()
+            raise
+        return found
+
     def look(self, count: int) -> list[tuple[int, list[str]]]:
         """The next `count` rows, fewer at the end; [] when there are no more. They stay to be taken."""
+        if not self.about["rows"]:
+            return []
         while len(self._kept) < count and (piece := self._next()):
             self._kept += [(number, cells) for number, cells in piece]
         return self._kept[:count]
@@ -192,8 +198,11 @@ def sheets(file: IO[bytes]) -> list[str]:
     """The names of a workbook's sheets, in their order. Raises BadFile."""
     check_openable(file)
     child = Child(file, "--names")
-    child.close()
-    return child.sheets
+    try:
+        names: list[str] = child.about["sheets"]
+    finally:
+        child.close()
+    return names
 
 
 def is_workbook(file: IO[bytes]) -> bool:

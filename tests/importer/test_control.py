@@ -1,9 +1,14 @@
 """Pause, resume, cancel, roll back, retry: in every state, pressed twice, and by two people at once."""
 
+import io
+import shutil
+import signal
+import subprocess
 from datetime import timedelta
 from threading import Thread
 
 import pytest
+import xlsxwriter
 from django.db import connection
 from django.utils import timezone
 
@@ -281,3 +286,21 @@ def test_an_end_is_told_to_the_owner_of_a_long_import_only(submit, settings, dja
         run = submit(ROWS)
         Import.objects.filter(pk=run.pk).update(owner=owner)
         assert go(run).news == news
+
+
+def test_a_workbook_that_is_still_being_read_is_paused(submit, monkeypatch):
+    """Its process says nothing for as long as it takes; here it never would."""
+    whole, started = subprocess.Popen, []
+
+    def sleeper(command, **kwargs):
+        started.append(whole([shutil.which("sleep"), "60"], **kwargs))
+        Thread(target=by_somebody, args=(lambda found: control.pause(found, None), run.pk)).start()
+        return started[-1]
+
+    book = io.BytesIO()
+    with xlsxwriter.Workbook(book) as made:
+        made.add_worksheet().write_row(0, 0, ["sku", "name", "description"])
+    run = submit(book.getvalue(), name="workbook.xlsx")
+    monkeypatch.setattr(subprocess, "Popen", sleeper)
+    assert go(run).state == State.PAUSED, run.error
+    assert [process.poll() for process in started] == [-signal.SIGKILL]

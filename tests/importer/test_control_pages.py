@@ -213,3 +213,28 @@ def test_a_worker_that_was_asked_to_stop_is_pausing(client, run, ada):
     control.cancel(run, ada, roll_back=True)
     assert "Cancelling" in text(client.get(address(run)))
     assert buttons(client, run) == set()
+
+
+def test_how_a_hopeless_import_ended_tells_others_nothing_of_its_cells(client, load, ada, bob):
+    run = load("sku,name,description,active\n" + "a,One,,my “secret” ”\n" * 1000)
+    Import.objects.update(owner=ada)
+    client.force_login(bob)
+    page = text(client.get(address(run)))
+    assert "None of the first 1,000 lines can be taken, so nothing was written. Line 2: “…” in active is neither" in page
+    assert "secret" not in page
+    client.force_login(ada)
+    assert "secret" in text(client.get(address(run)))
+
+
+def test_a_paused_undo_of_a_failed_import_counts_down_too(client, load, ada):
+    run = load(ROWS)
+    Import.objects.update(owner=ada, state=State.FAILED, error="The disk was full.")
+    control.undo(run, ada)
+    control.pause(run, ada)
+    client.force_login(ada)
+    page = client.get(address(run))
+    assert "The disk was full." in text(page)
+    assert "Without that the undo ends here by itself at" in text(page)
+    assert "data-countdown" in page.content.decode()
+    control.cancel(run, ada, roll_back=False)
+    assert "The undo was stopped: 0 rows restored" in text(client.get(address(run)))
