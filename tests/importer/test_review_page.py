@@ -273,6 +273,8 @@ def test_review_in_a_browser(signed_in_page: Page, site: Site, tmp_path):
     page.get_by_label("SKU contains").fill("REVIEW-04")
     page.get_by_role("button", name="Show").click()
     expect(page.locator(".review-row")).to_have_count(10)
+    page.get_by_label("Leave out name").press("Enter")
+    page.get_by_role("button", name="Review what it will change").click()
     page.get_by_label("Leave out description").check()
     page.get_by_role("button", name="Compare again").click()
     page.get_by_role("button", name="Review what it will change").click()
