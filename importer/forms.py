@@ -11,6 +11,7 @@ from django.core.files.uploadedfile import UploadedFile
 
 from importer import datasets
 from importer.datasets import Column, Dataset
+from importer.loaders.choice import can_review
 from importer.mapping import Suggestion
 from importer.models import Import
 from importer.options import Options
@@ -148,7 +149,10 @@ class Prepare(forms.Form):
                     choices=self.BLANK,
                     initial=suggestion.blank.get(column.name, column.blank),
                 )
-        if dataset.switch:
+        if not can_review():
+            _choose_from(self.fields["mode"], [(Import.Mode.APPLY.value, Import.Mode.APPLY.label)])
+            self.fields["mode"].initial = Import.Mode.APPLY
+        if dataset.switch and can_review():
             self.fields["deactivate_missing"].label = f"Switch off {dataset.title.lower()} that are missing from the file"
         else:
             del self.fields["deactivate_missing"]

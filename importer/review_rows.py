@@ -55,6 +55,11 @@ class Double:
     winner: int
     lines: list[tuple[int, str]]
 
+    @property
+    def earlier(self) -> int:
+        """Lines before those of `lines`."""
+        return self.number - len(self.lines)
+
 
 @dataclass(frozen=True)
 class Asked:

@@ -11,6 +11,11 @@ from importer.loaders.postgres import PostgresLoader
 Loader = PostgresLoader | PortableLoader
 
 
+def can_review() -> bool:
+    """Whether imports can wait for a review here, and switch off what a file does not have."""
+    return connection.vendor == "postgresql"
+
+
 def loader_for(dataset: Dataset, run_id: int, names: Sequence[str]) -> Loader:
-    kind = PostgresLoader if connection.vendor == "postgresql" else PortableLoader
+    kind = PostgresLoader if can_review() else PortableLoader
     return kind(dataset, run_id, names)

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from importer import runner
+from importer import forms, runner
 from importer.intake import uploads
 from importer.models import Import, Mapping, StoredFile
 from products.models import Product
@@ -226,3 +226,15 @@ def test_empty_cell_keeps_or_clears_the_old_value(client_of_anna: Client, anna: 
         ("A-1", "", "x"),
         ("A-2", name, "new"),
     ]
+
+
+def test_a_site_that_cannot_review_offers_only_to_apply_at_once(client_of_anna, anna, monkeypatch):
+    monkeypatch.setattr(forms, "can_review", lambda: False)
+    file = keep(anna, "sku,name,description\nA-1,Mug,Red\n")
+
+    page = client_of_anna.get(address(file))
+
+    assert re.findall(
+        r"<option[^>]*>([^<]*)</option>", page.content.decode().split('name="mode"')[1].split("</select>")[0]
+    ) == ["Apply at once"]
+    assert "that are missing from the file" not in page.content.decode()

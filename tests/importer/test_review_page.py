@@ -80,6 +80,18 @@ def test_review_page_finds_rows_by_piece_of_sku_and_by_column(staff, waiting):
     assert "line 4: <code>C-3</code>" in doubles
 
 
+def test_review_page_says_how_many_lines_of_a_key_it_leaves_away(staff, submit):
+    run = submit(HEADING + "".join(f"{'aA'[i % 2]},Oak {i},,true\n" for i in range(24)))
+    Import.objects.filter(pk=run.pk).update(mode=Import.Mode.REVIEW)
+    runner.run(run.pk)
+
+    doubles = text(staff, address(run) + "?rows=doubles")
+
+    assert "24 lines, of which line 25 wins" in doubles
+    assert "line 6: <code>a</code></li> <li>and 4 before them</li>" in doubles
+    assert "line 5" not in doubles
+
+
 def test_review_page_pages_there_and_back(staff, submit, load):
     load(HEADING + "".join(f"a-{i:03},Oak,Old,true\n" for i in range(60)))
     run = submit(HEADING + "".join(f"a-{i:03},Oak,New,true\n" for i in range(60)))
@@ -261,6 +273,8 @@ def test_review_in_a_browser(signed_in_page: Page, site: Site, tmp_path):
     page.get_by_label("SKU contains").fill("REVIEW-04")
     page.get_by_role("button", name="Show").click()
     expect(page.locator(".review-row")).to_have_count(10)
+    page.get_by_label("Leave out name").press("Enter")
+    page.get_by_role("button", name="Review what it will change").click()
     page.get_by_label("Leave out description").check()
     page.get_by_role("button", name="Compare again").click()
     page.get_by_role("button", name="Review what it will change").click()
