@@ -152,6 +152,8 @@ class Runner:
                     self._check_rejects(options.most_rejects, hopeless)
         if not self.run.lines:
             raise BadFile("The file has a heading line and nothing else.")
+        # Once more, for an import that had read everything when it was stopped by this, and is tried again.
+        self._check_rejects(options.most_rejects, self.run.rejected == self.run.lines and self.run.lines >= HOPELESS)
         self.attempt.move(State.COMPARING, step_done=0, step_total=0)
 
     def _stage_batch(self, batch: Cleaned, rows: Any) -> None:
