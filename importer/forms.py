@@ -123,7 +123,7 @@ class Prepare(forms.Form):
         min_value=0,
         max_value=10**9,
         help_text="Leave it empty for no limit.",
-        error_messages={"invalid": "Write a whole number of lines, or leave it empty."},
+        error_messages=dict.fromkeys(("invalid", "min_value"), "Write a whole number of lines, or leave it empty."),
     )
 
     BLANK = [("clear", "clears the old value"), ("keep", "keeps the old value")]

@@ -34,6 +34,7 @@ def prepare(request: HttpRequest, public_id: UUID) -> HttpResponse:
             status = 422
             if context["form"].is_valid() and context["reading"].is_valid():
                 return redirect("import", _start(request, context).public_id)
+            context["refused"] = True
     except ImportProblem as problem:
         context["problem"] = str(problem)
         status = 422

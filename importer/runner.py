@@ -170,6 +170,8 @@ class Runner:
             uploads.check_size(self.run.file, file)
         if not self.run.lines:
             raise BadFile("The file has a heading line and nothing else.")
+        # Once more, for an import that had read everything when it was stopped by this, and is tried again.
+        self._check_rejects(options.most_rejects, self.run.rejected == self.run.lines and self.run.lines >= HOPELESS)
         self.attempt.move(State.COMPARING, step_done=0, step_total=0)
 
     def _match(self, heading: list[str]) -> dict[str, int]:

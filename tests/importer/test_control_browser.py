@@ -81,6 +81,15 @@ def test_pause_resume_cancel_and_two_windows_see_it(visit, run):
     expect(other.locator("#control").get_by_role("button")).to_have_count(0)
 
 
+def test_the_focus_stays_at_the_button_that_was_pressed(visit):
+    page = visit()
+    button(page, "Pause").focus()
+    page.keyboard.press("Enter")
+    expect(button(page, "Resume")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(button(page, "Pause")).to_be_focused()
+
+
 def test_undo_from_the_page_to_the_list_of_what_stayed(visit, run, ada):
     runner.run(run.pk)
     page = visit()

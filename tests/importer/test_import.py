@@ -236,6 +236,10 @@ def test_import_stops_above_the_chosen_number_of_rejects(load) -> None:
     assert stopped.state == "failed"
     assert stopped.error == "3 of the first 6 lines are rejected, and 2 were allowed at the start. Nothing was written."
     assert not Product.objects.exists()
+    control.retry(stopped, None)
+    runner.run(stopped.pk)
+    stopped.refresh_from_db()
+    assert (stopped.state, Product.objects.count()) == ("failed", 0)
 
 
 def test_good_lines_after_the_first_thousand_bad_ones_do_not_save_a_wrong_file(load) -> None:
@@ -250,6 +254,10 @@ def test_import_of_nothing_but_bad_lines_stops(load, good: int, state: str) -> N
     assert (run.state, run.rejected) == (state, 1_000)
     if not good:
         assert run.error == ("None of the first 1,000 lines can be taken, so nothing was written. Line 2: The SKU is empty.")
+        control.retry(run, None)
+        runner.run(run.pk)
+        run.refresh_from_db()
+        assert run.state == "failed"
 
 
 def test_file_without_a_heading_is_read_from_its_first_line(load) -> None:

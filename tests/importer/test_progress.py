@@ -12,6 +12,7 @@ from importer.models import DatasetLock, Import
 from importer.pictures import Point, area, speed_over_time, widths
 from importer.progress import Holder, percent_done, seconds_left, snapshot
 from importer.states import State
+from importer.templatetags.imports import as_cell
 
 
 def run_at(state: State, **fields) -> Import:
@@ -168,3 +169,7 @@ def test_one_line_of_a_million_can_be_seen_in_the_bar():
     assert parts[2][1] > 7
     assert sum(part[1] for part in parts) == pytest.approx(1000, abs=0.1)
     assert widths([0, 0]) == [(0.0, 0.0), (0.0, 0.0)]
+
+
+def test_values_of_rows_are_written_as_a_file_does():
+    assert [as_cell(value) for value in (True, False, 90.5, "True", "")] == ["true", "false", "90.5", "True", ""]

@@ -99,9 +99,9 @@ def test_an_import_that_no_worker_takes_up_says_so(client, people, run):
     long_ago = timezone.now() - timedelta(minutes=3)
     Import.objects.update(state=State.QUEUED, attempt=0, queued_at=long_ago)
     client.force_login(people["ada"])
-    assert "No worker has taken it up for 3 min" in text(client.get(address(run)))
+    assert "No worker has taken it up for about 3 min" in text(client.get(address(run)))
     assert "tell the people who run this site" in text(client.get(address(run)))
-    assert "no worker for 3 min" in text(client.get("/imports/"))
+    assert "no worker for about 3 min" in text(client.get("/imports/"))
     # Who resumes an import waits anew.
     Import.objects.update(attempt=1)
     assert "No worker" not in text(client.get(address(run)))
@@ -115,7 +115,7 @@ def test_an_import_whose_worker_is_gone_says_so(client, people, run):
     beat.beat_at, beat.lease_until = now - timedelta(minutes=2), now - timedelta(minutes=1)
     beat.save()
     page = text(client.get(address(run)))
-    assert "Its worker has not been heard of for 2 min" in page
+    assert "Its worker has not been heard of for about 2 min" in page
     assert "see whether a worker runs" in page
 
 
