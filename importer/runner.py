@@ -10,40 +10,28 @@ from functools import cached_property, partial
 from typing import Any
 
 from celery import current_app
-from django.core.files.storage import default_storage
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
-from importer import datasets, locks, mended, review, stopping
-from importer.ahead import ahead, apart, without_collecting
+from importer import datasets, locks, review, stopping
 from importer.attempt import Attempt
 from importer.datasets import Dataset
 from importer.heart import Heart, Interrupted, Lost
-from importer.intake import uploads
 from importer.lanes import BUCKET, lanes_for, side_by_side
 from importer.loaders import search_indexes, work_tables
-from importer.loaders.choice import Loader, loader_for
+from importer.loaders.choice import Loader
 from importer.loaders.postgres import PostgresLoader, Raced
 from importer.loaders.sql import itself, was_locked
-from importer.mapping import numbered
-from importer.models import Import, Reject
+from importer.models import Import
 from importer.options import Options
-from importer.readers.formats import Format, Rows, open_rows, sniff
-from importer.rows import MOST_CELLS, Cleaned, Cleaning, Rejected
 from importer.signals import import_ended
+from importer.staging import Staging
 from importer.states import CLAIMABLE, FINAL, State
 from importer.undo import Undo
-from importer.values import BadFile, ImportProblem, storable, without_quotes
+from importer.values import ImportProblem
 
 log = logging.getLogger(__name__)
-
-#: Records a step stages; 1,000 cost 25–40 % more, 20,000 gain 10–15 % but hold the page's news back (measured).
-CHUNK = 5_000
-#: Cells of a heading that are kept, to stand above its rejects.
-MOST_HEADINGS = 2_000
-#: A file that begins with so many rejected lines is taken for a wrong one.
-HOPELESS = 1_000
 
 
 def hint(run_id: int) -> None:
@@ -130,77 +118,8 @@ class Runner:
     # --- phases ----------------------------------------------------------------------------------------------------
 
     def _stage(self) -> None:
-        """Read the file, clean its rows, COPY them into the staging table."""
-        if self.run.file is None or not default_storage.exists(self.run.file.path):
-            raise BadFile("The file is not in storage any more; upload it again.")
-        with default_storage.open(self.run.file.path) as file:
-            # A place in a file means nothing in another one.
-            uploads.check_size(self.run.file, file)
-            if "resume" in self.run.checkpoint:
-                uploads.check_digest(self.run.file, file, self.attempt.heart.check)
-            options = self.options
-            known = options.format or self.run.checkpoint.get("format")
-            how = Format(**known) if known else sniff(file, self.run.file.name)
-            reader = open_rows(file, how)
-            if "places" not in self.run.checkpoint:
-                # A large workbook is read for a while before it tells its first row.
-                heading, resume = apart(partial(_heading, reader, how), self.attempt.heart.check, reader.close)
-                places = dict(options.places) or self._match(heading)
-                # In the order in which rows are cleaned; that of `places` is anybody's.
-                names = [column.name for column in self.dataset.columns if column.name in places]
-                with self.step(step_done=0, step_total=self.run.file.size) as step:
-                    loader_for(self.dataset, self.run.pk, names).make_stage()
-                    step.checkpoint |= {"places": places, "width": len(heading), "resume": resume}
-                    step.checkpoint["format"] = how.as_json()
-                    step.checkpoint["heading"] = heading[:MOST_HEADINGS] if how.heading else []
-            checkpoint = self.run.checkpoint
-            escaped = bool(mended.added(checkpoint.get("heading", ())))
-            cleaning = Cleaning(
-                self.dataset, checkpoint["places"], checkpoint["width"], options.blank, how.encoding_name, escaped
-            )
-            cleaned = map(cleaning.clean, reader.batches(checkpoint["resume"], CHUNK))
-            encode = self.loader().encode
-            encoded = ((batch, encode(batch)) for batch in cleaned)
-            # Of an import that was stopped here, and is tried again, or whose worker died before it could say so.
-            self._check_rejects()
-            with without_collecting(), ahead(encoded, self.attempt.heart.check, reader.close) as batches:
-                for batch, rows in batches:
-                    self._stage_batch(batch, rows)
-                    self._check_rejects()
-            uploads.check_size(self.run.file, file)
-        if not self.run.lines:
-            raise BadFile("The file has a heading line and nothing else.")
-        # Once more, for an import that had read everything when it was stopped by this, and is tried again.
-        self._check_rejects(options.most_rejects, self.run.rejected == self.run.lines and self.run.lines >= HOPELESS)
+        Staging(self.attempt, self.dataset, self.options).go()
         self.attempt.move(State.COMPARING, step_done=0, step_total=0)
-
-    def _match(self, heading: list[str]) -> dict[str, int]:
-        """The place of each column by its name. Raises BadHeading."""
-        skip = mended.added(heading)
-        return {name: place + skip for name, place in self.dataset.match(heading[skip:]).items()}
-
-    def _stage_batch(self, batch: Cleaned, rows: Any) -> None:
-        with self.step(step_done=batch.done) as step:
-            self.loader().copy(rows)
-            Reject.objects.bulk_create(_reject(self.run, rejected) for rejected in batch.rejected)
-            step.add |= {"lines": batch.read, "rejected": len(batch.rejected)}
-            step.checkpoint["resume"] = batch.resume
-            if self.run.lines == self.run.rejected:
-                step.checkpoint["bad_at_start"] = self.run.rejected + _bad_at_start(batch)
-
-    def _check_rejects(self) -> None:
-        """Raises BadFile when more lines are rejected than were allowed, or so many before the first good one."""
-        most, lines, rejected = self.options.most_rejects, self.run.lines, self.run.rejected
-        if most is not None and rejected > most:
-            raise BadFile(
-                f"{rejected:,} of the first {lines:,} lines are rejected, and {most:,} were allowed at the start. "
-                "Nothing was written."
-            )
-        if self.run.checkpoint.get("bad_at_start", 0) >= HOPELESS:
-            first = self.run.rejects.order_by("line").values_list("reason", flat=True)[0]
-            # Everybody sees how an import ended, but its cells are for its owner and staff.
-            first = without_quotes(first)
-            raise BadFile(f"None of the first {HOPELESS:,} lines can be taken, so nothing was written. {first}")
 
     def _compare(self) -> None:
         """Find in the database what every key of the file would change."""
@@ -428,19 +347,3 @@ class Runner:
     def log_lost(self) -> None:
         run = self.run
         log.warning("Import %s belongs to somebody else now; attempt %s ends.", run.public_id, run.attempt)
-
-
-def _heading(reader: Rows, how: Format) -> tuple[list[str], dict[str, int]]:
-    """What the columns are called, and where the rows begin. Raises BadFile."""
-    heading, resume = reader.heading()
-    return (mended.heading(heading), resume) if how.heading else (numbered(heading), reader.start())
-
-
-def _bad_at_start(batch: Cleaned) -> int:
-    """Rejected lines before the first good one."""
-    return sum(not batch.lines or rejected.line < batch.lines[0] for rejected in batch.rejected)
-
-
-def _reject(run: Import, rejected: Rejected) -> Reject:
-    cells = [storable(cell) for cell in rejected.cells[: run.checkpoint["width"] + MOST_CELLS]]
-    return Reject(run=run, line=rejected.line, cells=cells, reason=storable(rejected.reason))

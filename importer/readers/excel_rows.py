@@ -133,8 +133,8 @@ class Child:
 
     def look(self, count: int) -> list[tuple[int, list[str]]]:
         """The next `count` rows, fewer at the end; [] when there are no more. They stay to be taken."""
-        if not self.about["rows"]:
-            return []
+        # It tells of the workbook before any row.
+        _ = self.about
         while len(self._kept) < count and (piece := self._next()):
             self._kept += [(number, cells) for number, cells in piece]
         return self._kept[:count]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from importer.values import fold
 
-YES, NO = "1 t true y yes on active".split(), "0 f false n no off inactive".split()
+YES, NO = ["1", "t", "true", "y", "yes", "on", "active"], ["0", "f", "false", "n", "no", "off", "inactive"]
 LIMITS = {"sku": 100, "name": 255, "description": 50_000}
 
 

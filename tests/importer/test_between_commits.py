@@ -7,11 +7,12 @@ import pytest
 from django.core.files.storage import default_storage
 from django.db import InterfaceError, OperationalError
 
-from importer import control, runner, sweep, tasks
+from importer import control, runner, staging, sweep, tasks
 from importer.attempt import Attempt, worker_name
 from importer.heart import Heart, Interrupted
 from importer.models import Heartbeat, Import
 from importer.options import Options
+from importer.staging import Staging
 from importer.states import State
 from loadify.processes import wait_until
 from products.models import Product
@@ -26,11 +27,12 @@ def expire() -> None:
 
 @pytest.fixture
 def die_before(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Run an import whose worker dies when it calls the runner's method `name` for the `nth` time; it is queued again."""
+    """Run an import whose worker dies at the `nth` call of `name`, of the runner or its staging; it is queued again."""
 
     def die_before(run: Import, name: str, nth: int = 1) -> None:
         calls = []
-        original = getattr(runner.Runner, name)
+        owner = Staging if hasattr(Staging, name) else runner.Runner
+        original = getattr(owner, name)
 
         def dying(*args):
             calls.append(args)
@@ -39,7 +41,7 @@ def die_before(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             return original(*args)
 
         with monkeypatch.context() as patch:
-            patch.setattr(runner.Runner, name, dying)
+            patch.setattr(owner, name, dying)
             runner.run(run.pk)
         expire()
         sweep.revive()
@@ -78,7 +80,7 @@ def test_an_import_above_its_limit_of_rejects_does_not_land_when_it_is_tried_aga
 def test_a_wrong_file_is_refused_however_long_its_lines_are_and_whoever_died(submit, die_before):
     run = submit(HEAD + f",x,{'d' * 9_000}\n" * 1_200 + "a,b,\n")
     die_before(run, "_check_rejects", 2)
-    assert 0 < run.lines < runner.HOPELESS, "its lines need several batches"
+    assert 0 < run.lines < staging.HOPELESS, "its lines need several batches"
     assert go_on(run).state == State.FAILED
     assert run.error.startswith("None of the first 1,000 lines can be taken, so nothing was written. Line 2: ")
 
@@ -89,7 +91,7 @@ def test_a_wrong_file_is_refused_however_long_its_lines_are_and_whoever_died(sub
 def half_read(submit, die_before) -> tuple[Import, str]:
     """An import that has read a part of its file, and where that file lies."""
     run = submit(HEAD + "".join(f"s{number},Name,{'d' * 100}\n" for number in range(LINES)))
-    die_before(run, "_stage_batch", 2)
+    die_before(run, "_batch", 2)
     assert 0 < run.lines < LINES
     return run, default_storage.path(run.file.path)
 
@@ -105,13 +107,13 @@ def test_a_file_that_was_cut_off_on_the_disk_is_not_taken_for_a_short_one(submit
 
 def test_a_file_that_is_cut_off_while_it_is_read_is_not_taken_for_a_short_one(submit, monkeypatch):
     run = submit(HEAD + "".join(f"s{number},Name,{'d' * 100}\n" for number in range(LINES)))
-    original = runner.Runner._stage_batch
+    original = Staging._batch
 
     def cut(self, batch, rows):
         original(self, batch, rows)
         os.truncate(default_storage.path(run.file.path), 1_000_000)
 
-    monkeypatch.setattr(runner.Runner, "_stage_batch", cut)
+    monkeypatch.setattr(Staging, "_batch", cut)
     assert go_on(run).state == State.FAILED
     assert run.error.startswith("The file in storage has 1,000,000 bytes now; ")
     assert not Product.objects.exists()

@@ -12,10 +12,11 @@ import xlsxwriter
 from django.db import connection
 from django.utils import timezone
 
-from importer import control, lanes, locks, review, runner, sweep, tasks
+from importer import control, lanes, locks, review, runner, staging, sweep, tasks
 from importer.loaders import work_tables
 from importer.models import DatasetLock, Heartbeat, Import
 from importer.readers.csv_rows import CsvRows
+from importer.staging import Staging
 from importer.states import FINAL, State
 from products.models import Product
 
@@ -25,8 +26,9 @@ WRONG = "sku,name,description\na,One\n"
 
 def press_during(monkeypatch, phase: str, press) -> None:
     """Let `press(run)` happen when the import has done one step of `phase` and is at its next."""
-    name = {"staging": "_stage_batch", "applying": "_apply_bucket", "comparing": "_compare", "indexing": "_index"}[phase]
-    whole = getattr(runner.Runner, name)
+    steps = {"applying": "_apply_bucket", "comparing": "_compare", "indexing": "_index"}
+    owner, name = (Staging, "_batch") if phase == "staging" else (runner.Runner, steps[phase])
+    whole = getattr(owner, name)
     calls = []
 
     def pressed(self, *args):
@@ -36,12 +38,12 @@ def press_during(monkeypatch, phase: str, press) -> None:
             self.attempt.heart._once()
         return whole(self, *args)
 
-    monkeypatch.setattr(runner.Runner, name, pressed)
+    monkeypatch.setattr(owner, name, pressed)
 
 
 @pytest.fixture
 def small_steps(monkeypatch):
-    monkeypatch.setattr(runner, "CHUNK", 4)
+    monkeypatch.setattr(staging, "CHUNK", 4)
     monkeypatch.setattr(runner, "BUCKET", 5)
     monkeypatch.setattr(lanes, "BUCKET", 5)
     monkeypatch.setattr(lanes, "LANES", 1)

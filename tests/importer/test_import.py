@@ -6,9 +6,10 @@ from datetime import datetime
 import pytest
 from django.db import connection
 
-from importer import control, runner
+from importer import control, runner, staging
 from importer.models import Change, Import
 from importer.options import Options
+from importer.staging import Staging
 from products.models import Product
 from tests.importer.conftest import query
 
@@ -283,9 +284,9 @@ def test_an_empty_cell_keeps_or_clears_the_old_value(load, blank: str, left: str
 
 
 def test_a_file_is_looked_at_once_however_often_its_import_is_taken_up(submit, monkeypatch) -> None:
-    monkeypatch.setattr(runner, "CHUNK", 1)
+    monkeypatch.setattr(staging, "CHUNK", 1)
     run = submit("sku;name;description\na;One;x\nb;Two;y\n")
-    whole = runner.Runner._stage_batch
+    whole = Staging._batch
 
     def paused_at_the_second(self, *given):
         if self.run.lines:
@@ -294,11 +295,11 @@ def test_a_file_is_looked_at_once_however_often_its_import_is_taken_up(submit, m
         whole(self, *given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(runner.Runner, "_stage_batch", paused_at_the_second)
+        patch.setattr(Staging, "_batch", paused_at_the_second)
         runner.run(run.pk)
     run.refresh_from_db()
     assert (run.state, run.lines) == ("paused", 1)
-    monkeypatch.setattr(runner, "sniff", None)
+    monkeypatch.setattr(staging, "sniff", None)
     control.resume(run, None)
     runner.run(run.pk)
     run.refresh_from_db()

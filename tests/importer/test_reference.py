@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from importer import lanes, review, runner
+from importer import lanes, review, runner, staging
 from importer.loaders import portable
 from importer.loaders.postgres import PostgresLoader
 from importer.models import Change, Import, StagedRow
@@ -64,13 +64,13 @@ def check_review(run: Import) -> None:
 @pytest.mark.parametrize("bucket", [2, 20_000])
 @pytest.mark.parametrize("loader", [PostgresLoader, Portable])
 def test_loading_equals_the_reference(load, monkeypatch, loader, bucket):
-    for module in (runner, review):
+    for module in (staging, review):
         monkeypatch.setattr(module, "loader_for", loader)
     monkeypatch.setattr(portable, "SLICE", 3 if bucket == 2 else 1)
     monkeypatch.setattr(Portable, "compared", 0)
     monkeypatch.setattr(runner, "BUCKET", bucket)
     monkeypatch.setattr(lanes, "BUCKET", bucket)
-    monkeypatch.setattr(runner, "CHUNK", 4)
+    monkeypatch.setattr(staging, "CHUNK", 4)
 
     @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(files, min_size=1, max_size=3))

@@ -3,7 +3,7 @@
 import pytest
 from django.core.management import call_command
 
-from importer import control, runner
+from importer import control, runner, staging
 from importer import review as importer_review
 from importer.loaders.portable import PortableLoader
 from importer.models import Import, StoredFile
@@ -199,7 +199,7 @@ def test_approved_import_comes_back_when_a_column_would_now_go_blank_in_many_row
 
 
 def test_missing_rows_are_not_forgotten_where_they_cannot_be_switched_off(load, review, monkeypatch):
-    for module in (runner, importer_review):
+    for module in (staging, importer_review):
         monkeypatch.setattr(module, "loader_for", PortableLoader)
 
     run = review(HEADING + "A,Oak,Round,true\n", Import.Mode.AUTO, deactivate_missing=True)
