@@ -70,14 +70,14 @@ class Dataset:
         places: dict[str, int] = {}
         for name, found in self.found(heading).items():
             if len(found) > 1:
-                raise BadHeading(f"Line 1: the column {quote(name)} stands there {len(found)} times; once is needed.")
+                raise BadHeading(f"The column {quote(name)} stands in the heading {len(found)} times; once is needed.")
             if found:
                 places[name] = found[0]
         missing = [column.name for column in self.columns if column.required and column.name not in places]
         if missing:
             wanted = ", ".join(column.name for column in self.columns if column.required)
             raise BadHeading(
-                f"Line 1: the heading has no column {' and no column '.join(map(quote, missing))}. "
+                f"The heading has no column {' and no column '.join(map(quote, missing))}. "
                 f"{self.title} need the columns {wanted}, in any order."
             )
         return places

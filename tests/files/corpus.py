@@ -2,12 +2,14 @@
 
 import gzip
 import io
+import tarfile
 import zipfile
 from dataclasses import dataclass, field
 
 import xlsxwriter
 
-from tests.importer.test_workbooks import ods
+from tests.files.xls import compound, xls
+from tests.importer.test_workbooks import MANIFEST, ods
 
 HEAD = "sku,name,description\n"
 ROWS = HEAD + "a-1,Café,Crème brûlée\na-2,Tee,Grün\n"
@@ -39,6 +41,15 @@ def workbook() -> bytes:
 
 def opendocument() -> bytes:
     return ods([line.split(",") for line in ROWS.splitlines()]).getvalue()
+
+
+def tar(name: str, data: bytes) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        member = tarfile.TarInfo(name)
+        member.size = len(data)
+        archive.addfile(member, io.BytesIO(data))
+    return packed.getvalue()
 
 
 @dataclass(frozen=True)
@@ -106,7 +117,7 @@ FILES: dict[str, tuple[bytes, Ends]] = {
     "a picture": (b"\x89PNG\r\n\x1a\n", Ends([], error="This is a picture")),
     "heading only": (HEAD.encode(), Ends([], error="a heading line and nothing else")),
     "blank lines only": (b"\n\r\n\n", Ends([], error="empty")),
-    "a heading twice": (b"sku,name,name,description\na,b,c,d\n", Ends([], error="stands there 2 times")),
+    "a heading twice": (b"sku,name,name,description\na,b,c,d\n", Ends([], error="stands in the heading 2 times")),
     "no key": (b"name,description\na,b\n", Ends([], error="no column “sku”")),
     "no heading": (b"a,b,c\nd,e,f\n", Ends([], error="no column")),
     "2,001 columns": (b"," * 2_000 + b"\n", Ends([], error="2,000 are allowed")),
@@ -140,4 +151,69 @@ FILES: dict[str, tuple[bytes, Ends]] = {
     "a workbook": (workbook(), FINE),
     "an OpenDocument sheet": (opendocument(), FINE),
     "a workbook cut off": (workbook()[:-200], Ends([], error="damaged or cut off")),
+    "a quotation mark inside a quoted cell": (
+        HEAD.encode() + b'a,"5" pipe",x\nb,y,2\n',
+        Ends(["y"], {2: "text follows the quotation mark"}),
+    ),
+    "an inch mark before the end of a cell": (
+        HEAD.encode() + b'a,"Screen 15"",x\nb,"y",2\nc,"z",3\n',
+        Ends(["y", "z"], {2: "text follows the quotation mark"}),
+    ),
+    "quotation marks behind backslashes": (
+        HEAD.encode() + b'a,"5\\" pipe",x\nb,y,2\n',
+        Ends(["y"], {2: "text follows the quotation mark"}),
+    ),
+    "blanks before the quotation marks": (b'sku, name, description\n"a", "x, y", "1"\n"b", "z", "2"\n', Ends(["x, y", "z"])),
+    "curly quotation marks": ((HEAD + "a,“x”,1\n").encode(), Ends(["“x”"])),
+    "Excel's line about the delimiter": (("sep=;\r\n" + ROWS.replace(",", ";")).encode(), FINE),
+    "a title above the heading": (("Prices 2024\n\n" + ROWS.replace(",", ";")).encode(), FINE),
+    "a title and empty rows of a spreadsheet": (("Prices 2024;;\n;;\n" + ROWS.replace(",", ";")).encode(), FINE),
+    "comments above the heading": (("# made today\n# by hand\n" + ROWS).encode(), FINE),
+    "a delimiter at the end of every line": (ROWS.replace("\n", ",\n").encode(), FINE),
+    "a delimiter at the end of every row only": (
+        HEAD.encode() + b"a,x,1,\nb,y,2,\n",
+        Ends([], {2: "4 cells where the heading has 3", 3: "4 cells"}),
+    ),
+    "headings of a database": (b"product_sku,product_name,product_description,is_active\na,x,1,t\n", Ends(["x"])),
+    "headings with line breaks": (b'"Article\nNumber",Title,Description\na,x,1\n', Ends(["x"])),
+    "marks of direction": ("\u200esku,name,\u200fdescription\na,\u202bשלום\u202c,1\n".encode(), Ends(["\u202bשלום\u202c"])),
+    "yes and no in other words": (
+        b"sku,name,description,active\na,x,1,TRUE\nb,y,2, Off \nc,z,3,maybe\nd,w,4,\n",
+        Ends(["w", "x", "y"], {4: "neither yes nor no"}),
+    ),
+    "prices with decimal commas": (b"sku;name;description;price\na;x;1.5;1.234,50\nb;y;2;0,99\n", Ends(["x", "y"])),
+    "Cyrillic in utf-16 without a mark": ((HEAD + "а,Молоко,Свежее\n" * 20).encode("utf-16-be"), Ends(["Молоко"])),
+    "Chinese in utf-16 without a mark": ((HEAD + "a,牛奶,非常好喝的牛奶\n" * 20).encode("utf-16-le"), Ends(["牛奶"])),
+    "utf-32": (ROWS.encode("utf-32"), FINE),
+    "cp1250": ((HEAD + "a,Žluťoučký kůň,Příliš úpěl ďábelské ódy\n" * 20).encode("cp1250"), Ends(["Žluťoučký kůň"])),
+    "Shift JIS": ((HEAD + "a,牛乳,とても美味しい牛乳です\n" * 20).encode("shift_jis"), Ends(["牛乳"])),
+    "DOS's end of a file": (ROWS.encode() + b"\x1a", Ends(rejects={4: "1 cell where"})),
+    "a cell of 64 kB": (HEAD.encode() + b"a,x," + b"z" * 65_536 + b"\nb,y,2\n", Ends(["y"], {2: "65,536 characters"})),
+    "LF CR": (ROWS.replace("\n", "\n\r").encode(), FINE),
+    "line separators inside cells": ((HEAD + "a,x\u2028y\x85z,1\n").encode(), Ends(["x\u2028y\x85z"])),
+    "blanks only": (b"  \n \n", Ends([], error="hold no text")),
+    "delimiters only": (b";;\n;;\n", Ends([], error="hold no text")),
+    "a web page called .xls": (b"\xef\xbb\xbf\r\n<html><table><tr><td>sku</td></tr></table>", Ends([], error="a web page")),
+    "an Excel file in XML": (b'<?xml version="1.0"?>\n<Workbook xmlns="urn:x">', Ends([], error="an XML file")),
+    "JSON": (b'[\n {"sku": "a"}]', Ends([], error="a JSON file")),
+    "a tar archive": (tar("a.csv", ROWS.encode()), Ends([], error="a tar archive")),
+    "a tar archive in gzip": (gzip.compress(tar("a.csv", ROWS.encode())), Ends([], error="a tar archive")),
+    "a picture in a zip": (zipped(a=b"\x89PNG\r\n"), Ends([], error="a picture")),
+    "a program": (b"MZ\x90\0\3\0\0\0\4\0\0\0\xff\xff\0\0" * 50, Ends([], error="neither text nor a workbook")),
+    "a text document": (zipped(**{"[Content_Types].xml": b"x", "word/document.xml": b"x"}), Ends([], error="office program")),
+    "a zip with hidden files": (zipped(**{"p/a.csv": ROWS.encode(), "p/.DS_Store": b"x", "p/Thumbs.db": b"x"}), FINE),
+    "gzip with something behind it": (gzip.compress(ROWS.encode()) + b"more", Ends([], error="damaged or cut off")),
+    "gzip with zeros behind it": (gzip.compress(ROWS.encode()) + bytes(512), FINE),
+    "an old workbook": (xls({"Prices": [line.split(",") for line in ROWS.splitlines()]}), FINE),
+    "an old workbook with a title": (xls({"S": [["Prices"], [], *[line.split(",") for line in ROWS.splitlines()]]}), FINE),
+    "an old workbook with a password": (xls({"S": [["sku"]]}, locked=True), Ends([], error="protected by a password")),
+    "a workbook with a password": (
+        compound({"EncryptionInfo": b"x", "EncryptedPackage": b"y" * 9_000}),
+        Ends([], error="protected by a password"),
+    ),
+    "an OpenDocument sheet with a password": (
+        ods([["sku"]], MANIFEST.replace("/>", "><manifest:encryption-data/></manifest:manifest>")).getvalue(),
+        Ends([], error="protected by a password"),
+    ),
+    "an old text document": (compound({"WordDocument": b"x"}), Ends([], error="The workbook cannot be read")),
 }

@@ -106,12 +106,12 @@ def test_a_large_first_import_leaves_every_search_index_valid(load, monkeypatch)
     [
         ("\n\n", "The file is empty."),
         (HEAD, "The file has a heading line and nothing else."),
-        ("name,description\nx,y\n", "Line 1: the heading has no column “sku”."),
+        ("name,description\nx,y\n", "The heading has no column “sku”."),
         (
             "Some Product,A-1,Nice thing\nOther,A-2,Thing\n",
-            "Line 1: the heading has no column “sku” and no column “name”",
+            "The heading has no column “sku” and no column “name”",
         ),
-        ("sku,name,description,SKU\n", "Line 1: the column “sku” stands there 2 times; once is needed."),
+        ("sku,name,description,SKU\n", "The column “sku” stands in the heading 2 times; once is needed."),
     ],
 )
 def test_a_file_that_cannot_be_read_fails_with_a_sentence(load, content, sentence):

@@ -12,6 +12,12 @@ HEADINGS = ["Description", " SKU ", "title", "colour"]
 def test_columns_are_matched_by_name_and_alias_in_any_case_and_order() -> None:
     assert mapping.match(PRODUCTS, HEADINGS) == {"description": 0, "sku": 1, "name": 2}
     assert mapping.match(PRODUCTS, ["\ufeffArticle Number", "ENABLED"]) == {"sku": 0, "active": 1}
+    assert mapping.match(PRODUCTS, ["is_active", "Article\n Number", "PRODUCT__Name", "\u200edescription"]) == {
+        "active": 0,
+        "sku": 1,
+        "name": 2,
+        "description": 3,
+    }
 
 
 def test_heading_that_stands_twice_is_left_to_a_person() -> None:
