@@ -153,7 +153,7 @@ class Prepare(forms.Form):
             _choose_from(self.fields["mode"], [(Import.Mode.APPLY.value, Import.Mode.APPLY.label)])
             self.fields["mode"].initial = Import.Mode.APPLY
         if dataset.switch and can_review():
-            self.fields["deactivate_missing"].label = f"Switch off {dataset.title.lower()} that are missing from the file"
+            self.fields["deactivate_missing"].label = f"Make inactive the {dataset.title.lower()} that the file does not have"
         else:
             del self.fields["deactivate_missing"]
 
@@ -193,7 +193,7 @@ def _named(heading: str, place: int) -> str:
 class Decision(forms.Form):
     """What a person makes of a review: the button, which version of it they saw, and what they ticked beside the columns."""
 
-    do = forms.ChoiceField(choices=[(name, name) for name in ("approve", "choose", "cancel")])
+    do = forms.ChoiceField(choices=[(name, name) for name in ("approve", "choose")])
     seen = forms.IntegerField()
     left_out = forms.MultipleChoiceField(required=False)
     deactivate_missing = forms.BooleanField(required=False)

@@ -37,7 +37,7 @@ TABS = {
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def review(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
-    """What the import would change; a POST decides by its button `do`: approve, choose or cancel."""
+    """What the import would change; a POST decides by its button `do`: approve or choose."""
     run = get_object_or_404(Import.objects.select_related("file", "owner"), public_id=public_id)
     if not may_see_rows(request.user, run):
         raise PermissionDenied("Only the person who started an import, and staff, may see its rows.")
@@ -66,9 +66,7 @@ def _decide(request: HttpRequest, run: Import) -> HttpResponse:
         return _shown(request, run, "Choose from the columns of this file, and press one of the buttons.")
     button, seen, chosen = form.cleaned_data["do"], form.cleaned_data["seen"], form.chosen()
     try:
-        if button == "cancel":
-            control.cancel(run, person(request), roll_back=False)
-        elif button == "choose":
+        if button == "choose":
             control.choose(run, person(request), *chosen, seen=seen)
         elif chosen == form.chosen_before():
             control.approve(run, person(request), seen=seen)

@@ -239,4 +239,4 @@ def test_a_site_that_cannot_review_offers_only_to_apply_at_once(client_of_anna, 
     assert re.findall(
         r"<option[^>]*>([^<]*)</option>", page.content.decode().split('name="mode"')[1].split("</select>")[0]
     ) == ["Apply at once"]
-    assert "that are missing from the file" not in page.content.decode()
+    assert "that the file does not have" not in page.content.decode()

@@ -132,7 +132,7 @@ def test_choosing_compares_again_without_the_column(staff, waiting):
     assert "Flat" not in shown
     off = text(staff, address(waiting) + "?rows=missing&q=d-")
     assert "<code>D-4</code>" in off
-    assert '<span class="hidden-text">after: </span>False</ins>' in off
+    assert '<span class="hidden-text">after: </span>false</ins>' in off
     assert "No rows here for what you search." in text(staff, address(waiting) + "?rows=missing&q=a-")
     press(staff, waiting, "approve", deactivate_missing="1", left_out=["description"])
     runner.run(waiting.pk)
@@ -143,8 +143,12 @@ def test_choosing_compares_again_without_the_column(staff, waiting):
     assert "Undo 4 rows" in question
 
 
-def test_cancelling_writes_nothing(staff, waiting):
-    press(staff, waiting, "cancel")
+def test_cancelling_asks_first_and_writes_nothing(staff, waiting):
+    cancel = reverse("import-cancel", args=[waiting.public_id])
+    assert f'href="{cancel}"' in text(staff, address(waiting))
+    question = text(staff, cancel)
+    assert "Nothing has been written so far" in question and f'href="{address(waiting)}"' in question
+    staff.post(cancel, {"written": "roll-back"})
 
     waiting.refresh_from_db()
     assert waiting.state == "cancelled"
