@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from bench import import_limit, raw_copy, search
+from bench import import_limit, memory, raw_copy, search
+from importer.readers.excel_rows import WorkbookRows
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -49,6 +50,17 @@ def test_memory_is_measured() -> None:
     # So few rows hardly show; what is asked is that a whole worker was measured, before and meanwhile.
     assert result["idle_mib"] > 60
     assert result["peak_mib"] == pytest.approx(result["idle_mib"], abs=64)
+
+
+def test_workbook_to_measure_has_the_records_of_the_csv(tmp_path: Path) -> None:
+    plain = tmp_path / "p.csv"
+    plain.write_text('name,sku,description\nOne,a-1,"x, y"\n', encoding="utf-8")
+    with memory.as_workbook(plain).open("rb") as file:
+        rows = WorkbookRows(file)
+        heading, resume = rows.heading()
+        assert heading == ["name", "sku", "description", "active"]
+        assert next(rows.batches(resume, 10)).rows == [["One", "a-1", "x, y", "yes"]]
+        rows.close()
 
 
 @pytest.mark.slow
