@@ -7,8 +7,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +16,7 @@ from django.conf import settings
 
 from importer.readers.csv_rows import MOST_COLUMNS
 from importer.readers.sniffing import HEADING_WITHIN, heading_at
-from importer.readers.zips import open_zip
+from importer.readers.zips import DAMAGED, open_zip
 from importer.rows import Batch
 from importer.values import BadFile, BadHeading
 
@@ -217,7 +215,7 @@ def is_workbook(file: IO[bytes]) -> bool:
             if {"mimetype", "content.xml"} <= names:
                 return b"spreadsheet" in packed.open("mimetype").read(100)
             return bool(names & {"xl/workbook.xml", "xl/workbook.bin"})
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, zlib.error):
+    except DAMAGED:
         return False
 
 
@@ -239,7 +237,7 @@ def check_openable(file: IO[bytes]) -> None:
             if "META-INF/manifest.xml" in packed.namelist():
                 # OpenDocument 1.3, part 2, §4.8.
                 locked = b"encryption-data" in packed.open("META-INF/manifest.xml").read(_NAMES_WITHIN)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, zlib.error):
+    except DAMAGED:
         raise BadFile("The workbook is damaged: its parts cannot be found. Save it again and send it.") from None
     if locked:
         raise BadFile(LOCKED)
