@@ -38,12 +38,16 @@ def submit(
     owner: User | None,
     mode: Import.Mode = Import.Mode.APPLY,
     options: Options | None = None,
+    layout: str = "",
 ) -> Import:
     """Queue a stored file for import into `dataset` and tell the workers after the commit.
 
-    Raises BadFile when the file is empty or has not arrived in full, KeyError when there is no such dataset.
+    Raises BadFile when the file is empty or has not arrived in full, or the dataset has layouts and `layout` names none of
+    them; KeyError when there is no such dataset.
     """
-    datasets.get(dataset)
+    meant = datasets.get(dataset)
+    if meant.layouts or layout:
+        meant.layout(layout)
     if not file.size:
         raise BadFile(f"The file {quote(file.name)} is empty.")
     if file.completed_at is None:
@@ -52,7 +56,7 @@ def submit(
         )
     with transaction.atomic():
         run = Import.objects.create(
-            file=file, dataset=dataset, owner=owner, mode=mode, options=(options or Options()).as_json()
+            file=file, dataset=dataset, layout=layout, owner=owner, mode=mode, options=(options or Options()).as_json()
         )
         transaction.on_commit(lambda: runner.hint(run.pk))
     return run

@@ -3,12 +3,14 @@
 A new dataset is one `datasets.py` in its app that calls `register`; the engine finds it at the start.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from django.db import models
 
+from importer.policies import KeepFirst, Overwrite, Policy
 from importer.values import BadFile, BadHeading, Cleaner, fold, quote
 
 #: Marks that only say which way a text runs (Unicode, Bidi_Control).
@@ -34,11 +36,53 @@ class Column:
 
 @dataclass(frozen=True)
 class Key:
-    """Which rows are the same: `column` of the file, folded by `fold`, is kept in the model's `field`."""
+    """Which rows are the same: `column` of the file, folded by `fold`, is kept in the model's `field`.
+
+    Where several columns together make a row the same, `more` names the others; `fold` gets their values after the first,
+    blank for those that a file does not have.
+    """
 
     column: str
     field: str
-    fold: Callable[[str], str]
+    fold: Callable[..., str]
+    more: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.column, *self.more)
+
+    def piece(self, text: str) -> str:
+        """What somebody types to find keys by a piece of them, as it stands in keys."""
+        return fold(text) if self.more else self.fold(text)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way a file of a dataset looks: the columns it has, what is the same in every row, and how such files are called.
+
+    `columns` have this layout's own aliases and cleaners; a file of this layout has all of them that are `required`.
+    `constants` {column: the text of its value as the database reads it}. `file_name` is a pattern found in the names of such
+    files, without regard to case, where headings alone do not tell; "" matches none.
+    """
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    constants: Mapping[str, str] = field(default_factory=dict)
+    file_name: str = ""
+
+    def is_named(self, file_name: str) -> bool:
+        return bool(self.file_name and re.search(self.file_name, file_name, re.IGNORECASE))
+
+
+@dataclass(frozen=True)
+class Personal:
+    """A column that tells who a person is: `same` makes two spellings of it equal (None for what is none), and a row with it
+    goes as a whole when the person is erased, or only this cell goes when `whole_row` is false."""
+
+    column: str
+    same: Callable[[str], str | None]
+    whole_row: bool = True
 
 
 @dataclass(frozen=True)
@@ -47,14 +91,49 @@ class Dataset:
     title: str
     model: type[models.Model]
     key: Key
+    #: Every column that rows have, whatever the layout of the file.
     columns: tuple[Column, ...]
+    policy: Policy = Overwrite()
+    #: Where files come in several forms; else a file has the columns above.
+    layouts: tuple[Layout, ...] = ()
+    #: The same in every row of the file, when the dataset is seen as one of its layouts.
+    constants: Mapping[str, str] = field(default_factory=dict)
     #: The yes-or-no field that rows missing from a file may be switched off by.
     switch: str = ""
+    #: The field by whose day rows are exported; `created_at` where rows bear no date of their own.
+    date_field: str = "created_at"
+    personal: tuple[Personal, ...] = ()
+    #: What its page says a file must look like; sentences for people.
+    about: str = ""
     #: Makes the records of a sample file, heading first.
     sample: Callable[[int, Random], Iterator[list[str]]] | None = None
 
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
+
+    @property
+    def keeps_first(self) -> bool:
+        return isinstance(self.policy, KeepFirst)
+
+    def layout(self, name: str) -> Layout:
+        """Raises BadFile when there is none of this name."""
+        for layout in self.layouts:
+            if layout.name == name:
+                return layout
+        known = ", ".join(layout.name for layout in self.layouts)
+        raise BadFile(f"{self.title} have no layout called {quote(name)}; there are: {known or 'none'}.")
+
+    def seen_as(self, layout: str) -> "Dataset":
+        """This dataset with the columns and constants of one layout; itself for "". Raises BadFile."""
+        if not layout:
+            return self
+        found = self.layout(layout)
+        return replace(self, columns=found.columns, constants=found.constants)
+
+    def names(self, given: Mapping[str, object]) -> list[str]:
+        """The columns that a file gives a value to, in the order of loading: those of `given` that are read from it, then
+        the constants."""
+        return [column.name for column in self.columns if column.name in given] + list(self.constants)
 
     def found(self, heading: Sequence[str]) -> dict[str, list[int]]:
         """Where each column stands in a heading line, by its name or an alias: {column name: places from 0}"""

@@ -27,8 +27,8 @@ class Decision:
 def loader_of(run: Import) -> Loader:
     """The loader of a file whose heading was read, without the columns that a person left out."""
     dataset = datasets.of_old(run.dataset)
-    left_out = set(Options.of(run.options).left_out) - {dataset.key.column}
-    found = [column.name for column in dataset.columns if column.name in run.checkpoint["places"]]
+    left_out = set(Options.of(run.options).left_out) - set(dataset.key.columns)
+    found = dataset.seen_as(run.layout).names(run.checkpoint["places"])
     return loader_for(dataset, run.pk, [name for name in found if name not in left_out])
 
 

@@ -88,13 +88,13 @@ def _context(request: HttpRequest, run: Import) -> dict[str, Any]:
     if tab not in TABS:
         tab = "updated" if counts["to_update"] or not counts["to_create"] else "created"
     words, column = storable(request.GET.get("q", "")).strip()[:200], request.GET.get("column", "")
-    asked = review_rows.Asked(dataset.key.fold(words), column, request.GET.get("page", ""))
+    asked = review_rows.Asked(dataset.key.piece(words), column, request.GET.get("page", ""))
     loader = loader_of(run)
     # Imports wait for a review on PostgreSQL alone.
     assert isinstance(loader, PostgresLoader)
     # Tables of what the file has not, or has twice, are made only where there is anything of it.
     known = {"missing": counts["missing"], "doubles": counts["superseded"]}.get(tab, True)
-    names = [column.name for column in dataset.columns if column.name in run.checkpoint["places"]]
+    names = dataset.seen_as(run.layout).names(run.checkpoint["places"])
     columns = {found["name"]: found for found in run.review["columns"]}
     return {
         "run": run,
@@ -104,7 +104,7 @@ def _context(request: HttpRequest, run: Import) -> dict[str, Any]:
         "key": dataset.key.column,
         "options": options,
         "progress": {"buckets": _buckets(counts)},
-        "columns": [(name, columns.get(name), name == dataset.key.column) for name in names],
+        "columns": [(name, columns.get(name), name in dataset.key.columns) for name in names],
         "absent": counts["missing"] if options.deactivate_missing else run.review.get("absent", 0),
         "switch": dataset.switch,
         "tab": tab,

@@ -37,7 +37,7 @@ class Batch:
 
 @dataclass
 class Cleaned:
-    """A batch after cleaning: `columns` holds one sequence of values for each name in `Cleaning.names`, after the keys."""
+    """A batch after cleaning: `columns` holds one sequence of values for each of `Dataset.names`, after the keys."""
 
     lines: list[int]
     keys: list[str]
@@ -74,9 +74,12 @@ class Cleaning:
         self.escaped = escaped
         self.width = width
         self.names = [column.name for column in dataset.columns if column.name in places]
+        self.constants = list(dataset.constants.values())
         self.places = [places[name] for name in self.names]
         self.cleaners = [dataset.column(name).clean for name in self.names]
-        self.key_index = self.names.index(dataset.key.column)
+        given = [*self.names, *dataset.constants]
+        #: Where the columns of the key stand among the values and constants; None for one that the file does not have.
+        self.key_at = [given.index(name) if name in given else None for name in dataset.key.columns]
         self.keeps = [(blank or {}).get(name, dataset.column(name).blank) == "keep" for name in self.names]
 
     def clean(self, batch: Batch) -> Cleaned:
@@ -88,17 +91,22 @@ class Cleaning:
             kept = [(line, row) for line, row in zip(lines, rows, strict=True) if len(row) == self.width]
             lines, rows = [line for line, _ in kept], [row for _, row in kept]
         if not rows:
-            return Cleaned([], [], [[] for _ in self.names], rejected, batch.resume, batch.done)
+            return Cleaned([], [], [[] for _ in (*self.names, *self.constants)], rejected, batch.resume, batch.done)
         try:
             cells = list(zip(*rows, strict=True))
             columns = [clean.many(cells[place]) for clean, place in zip(self.cleaners, self.places, strict=True)]
             columns = [_kept(column) if keeps else column for column, keeps in zip(columns, self.keeps, strict=True)]
-            keys = [self.dataset.key.fold(value or "") for value in columns[self.key_index]]
+            columns += [[value] * len(rows) for value in self.constants]
+            keys = self._keys(columns, len(rows))
             if "" in keys:
                 raise BadValue
         except BadValue:
             lines, keys, columns = self._one_by_one(lines, rows, rejected)
         return Cleaned(lines, keys, columns, rejected, batch.resume, batch.done)
+
+    def _keys(self, columns: Sequence[Sequence[str | None]], rows: int) -> list[str]:
+        parts = [[""] * rows if at is None else [value or "" for value in columns[at]] for at in self.key_at]
+        return list(map(self.dataset.key.fold, *parts))
 
     def values(self, row: list[str]) -> list[str | None]:
         """The values of one row, for each of `names`. Raises BadValue for the first cell that cannot be taken."""
@@ -111,16 +119,17 @@ class Cleaning:
         good: list[tuple[int, str, list[str | None]]] = []
         for line, row in zip(lines, rows, strict=True):
             try:
-                values = self.values(row)
-                key = self.dataset.key.fold(values[self.key_index] or "")
+                values = [*self.values(row), *self.constants]
+                key = self.dataset.key.fold(*("" if at is None else values[at] or "" for at in self.key_at))
                 if not key:
-                    raise BadValue(f"The {self.names[self.key_index]} is empty.")
+                    raise BadValue(f"The {self.dataset.key.column} is empty.")
             except BadValue as problem:
                 reason = problem.told(self.encoding) if isinstance(problem, NotText) else str(problem)
                 rejected.append(Rejected(line, row, f"Line {line}: {reason}"))
             else:
                 good.append((line, key, values))
-        columns: list[Sequence[str | None]] = [[values[i] for _, _, values in good] for i in range(len(self.names))]
+        width = len(self.names) + len(self.constants)
+        columns: list[Sequence[str | None]] = [[values[i] for _, _, values in good] for i in range(width)]
         return [line for line, _, _ in good], [key for _, key, _ in good], columns
 
     def _wrong_width(self, line: int, row: list[str]) -> Rejected:

@@ -118,7 +118,7 @@ class Runner:
     # --- phases ----------------------------------------------------------------------------------------------------
 
     def _stage(self) -> None:
-        Staging(self.attempt, self.dataset, self.options).go()
+        Staging(self.attempt, self.dataset.seen_as(self.run.layout), self.options).go()
         self.attempt.move(State.COMPARING, step_done=0, step_total=0)
 
     def _compare(self) -> None:

@@ -70,7 +70,7 @@ class Staging:
         heading, resume = apart(partial(_heading, reader, how), self.attempt.heart.check, reader.close)
         places = dict(self.options.places) or self._match(heading)
         # In the order in which rows are cleaned; that of `places` is anybody's.
-        names = [column.name for column in self.dataset.columns if column.name in places]
+        names = self.dataset.names(places)
         with self.attempt.step(step_done=0, step_total=stored.size) as step:
             loader_for(self.dataset, self.run.pk, names).make_stage()
             step.checkpoint |= {"places": places, "width": len(heading), "resume": resume}

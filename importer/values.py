@@ -4,8 +4,12 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Protocol
+from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -154,6 +158,142 @@ class Flag:
 
     def many(self, texts: Sequence[str]) -> Sequence[str | None]:
         return list(map(self, texts))
+
+
+@dataclass(frozen=True)
+class Each:
+    """A cleaner that takes a column cell by cell, with `clean`; each spelling is cleaned once."""
+
+    clean: Callable[[str], str | None]
+
+    def __call__(self, text: str) -> str | None:
+        return self.clean(text)
+
+    def many(self, texts: Sequence[str]) -> Sequence[str | None]:
+        known: dict[str, str | None] = {}
+        for text in texts:
+            if text not in known:
+                known[text] = self.clean(text)
+        return [known[text] for text in texts]
+
+
+@dataclass(frozen=True)
+class Day:
+    """A day as in ISO 8601, `2024-12-31`, or with the day first, `31-12-2024` (also with points or slashes); a moment counts as
+    its day. An empty cell is an error when `required`, else as it is."""
+
+    what: str
+    required: bool = True
+
+    def __call__(self, text: str) -> str | None:
+        value = text.strip()
+        if not value and not self.required:
+            return None
+        try:
+            return _day(value.partition("T")[0].partition(" ")[0]).isoformat()
+        except ValueError:
+            if not value:
+                raise BadValue(f"The {self.what} is empty.") from None
+            raise BadValue(f"{quote(value)} is not a date like 2024-12-31 or 31-12-2024.") from None
+
+    def many(self, texts: Sequence[str]) -> Sequence[str | None]:
+        return Each(self).many(texts)
+
+
+#: A moment with the day first, on a clock of 24 or 12 hours, with or without seconds; or ISO 8601 (RFC 3339 and kin).
+_MOMENT = re.compile(
+    r"(?P<day>\d{1,2}[-./]\d{1,2}[-./]\d{4}|\d{4}-\d{1,2}-\d{1,2})"
+    r"(?:[T ]\s*(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<part>\d{1,9}))?)?\s*(?P<half>[ap]\.?m\.?)?"
+    r"\s*(?P<zone>z|utc|[+-]\d{2}(?::?\d{2})?)?)?",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A moment, stored in UTC: ISO 8601, or with the day first (`31-12-2024 09:30`, `31-12-2024 9:30 PM`).
+
+    One without an offset is meant in the time zone that the setting `zone` names; where clocks go back, the earlier moment.
+    """
+
+    what: str
+    zone: str
+
+    def __call__(self, text: str) -> str | None:
+        value = " ".join(text.split())
+        if not value:
+            raise BadValue(f"The {self.what} is empty.")
+        try:
+            return self._moment(value).astimezone(UTC).isoformat()
+        except (ValueError, OverflowError):
+            raise BadValue(f"{quote(value)} is not a date like 31-12-2024 09:30.") from None
+
+    def many(self, texts: Sequence[str]) -> Sequence[str | None]:
+        return Each(self).many(texts)
+
+    def _moment(self, text: str) -> datetime:
+        found = _MOMENT.fullmatch(text)
+        if found is None:
+            raise ValueError
+        hour, half = int(found["hour"] or 0), (found["half"] or "").lower()[:1]
+        if half:
+            if not 1 <= hour <= 12:
+                raise ValueError
+            hour = hour % 12 + (12 if half == "p" else 0)
+        day = _day(found["day"])
+        part = int((found["part"] or "").ljust(6, "0")[:6])
+        moment = datetime(day.year, day.month, day.day, hour, int(found["minute"] or 0), int(found["second"] or 0), part)
+        return moment.replace(tzinfo=self._offset(found["zone"]))
+
+    def _offset(self, text: str | None) -> Any:
+        if not text:
+            return ZoneInfo(getattr(settings, self.zone))
+        if text.lower() in ("z", "utc"):
+            return UTC
+        return datetime.strptime(text.replace(":", "").ljust(5, "0"), "%z").tzinfo
+
+
+def _day(text: str) -> date:
+    """`2024-12-31` or `31-12-2024`, with `-`, `.` or `/`. Raises ValueError."""
+    if not text.isascii():
+        raise ValueError
+    parts = re.split(r"[-./]", text)
+    if len(parts) != 3 or not all(part.isdigit() for part in parts):
+        raise ValueError
+    if len(parts[0]) == 4:
+        return date(*map(int, parts))
+    if len(parts[2]) != 4:
+        raise ValueError
+    return date(*map(int, reversed(parts)))
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number from `least` to `most` with at most `places` digits behind the point; a comma may stand for the point."""
+
+    what: str
+    least: Decimal
+    most: Decimal
+    places: int
+
+    def __call__(self, text: str) -> str | None:
+        value = text.strip()
+        if not value:
+            raise BadValue(f"The {self.what} is empty.")
+        try:
+            number = Decimal(value.replace(",", ".")) if value.isascii() and "_" not in value else Decimal("NaN")
+        except InvalidOperation:
+            number = Decimal("NaN")
+        if not number.is_finite():
+            raise BadValue(f"{quote(value)} in {self.what} is not a number.")
+        if not self.least <= number <= self.most:
+            raise BadValue(f"{quote(value)} in {self.what} is not between {self.least} and {self.most}.")
+        if number != round(number, self.places):
+            raise BadValue(f"{quote(value)} in {self.what} has more than {self.places} digits behind the point.")
+        return f"{number:.{self.places}f}"
+
+    def many(self, texts: Sequence[str]) -> Sequence[str | None]:
+        return Each(self).many(texts)
 
 
 def _is_utf8(text: str) -> bool:

@@ -7,6 +7,7 @@ LOADIFY_DATA_DIR and are read from there, so `manage.py` of the same clone needs
 import os
 import tomllib
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import dj_database_url
 from csp.constants import NONE, SELF
@@ -63,6 +64,9 @@ INSTALLED_APPS = [
     "pages.apps.PagesConfig",
     "importer.apps.ImporterConfig",
     "products.apps.ProductsConfig",
+    "contacts.apps.ContactsConfig",
+    "cards.apps.CardsConfig",
+    "students.apps.StudentsConfig",
     "webhooks.apps.WebhooksConfig",
     "loadify.apps.LoadifyConfig",
     "django.contrib.auth",
@@ -273,6 +277,20 @@ LOADIFY_WARN_CHANGED = number("LOADIFY_WARN_CHANGED", 50)
 LOADIFY_WARN_EMPTIED = number("LOADIFY_WARN_EMPTIED", 10)
 LOADIFY_WARN_INACTIVE = number("LOADIFY_WARN_INACTIVE", 10)
 LOADIFY_REVIEW_DRIFT = number("LOADIFY_REVIEW_DRIFT", 1)
+
+# --- contacts -----------------------------------------------------------------------------------------------------
+# Seconds within which the same phone or e-mail is not stored again.
+LOADIFY_HOLD_SECONDS = number("LOADIFY_HOLD_SECONDS", 180)
+# The country of phone numbers that name none (ISO 3166-1, two letters).
+LOADIFY_PHONE_REGION = (os.environ.get("LOADIFY_PHONE_REGION") or "AM").strip().upper()
+
+# --- cards --------------------------------------------------------------------------------------------------------
+# The time zone of partners' reports whose times name none.
+LOADIFY_CARDS_ZONE = os.environ.get("LOADIFY_CARDS_ZONE") or "Asia/Dubai"
+try:
+    ZoneInfo(LOADIFY_CARDS_ZONE)
+except (ZoneInfoNotFoundError, ValueError):
+    raise ImproperlyConfigured(f"LOADIFY_CARDS_ZONE is “{LOADIFY_CARDS_ZONE}”; write a name like Asia/Dubai.") from None
 
 # --- live pages ---------------------------------------------------------------------------------------------------
 EVENTSTREAM_STORAGE_CLASS = "importer.relay.SnapshotStorage"

@@ -87,15 +87,15 @@ class PortableLoader:
             run(f"UPDATE {self.stage} SET seq = CASE id {numbers} END WHERE id IN ({', '.join(str(s.pk) for s in wanted)})")
 
     def _winners(self) -> Iterator[list[StagedRow]]:
-        """The last line of every key, in key order, slice by slice."""
-        last = ""
+        """The winning line of every key, in key order, slice by slice: the last, or the first where that is kept."""
+        last, keeps_first = "", self.dataset.keeps_first
         while page := list(self.staged.filter(key__gt=last).order_by("key", "line")[:SLICE]):
             last = page[-1].key
-            winners = {staged.key: staged for staged in page}
-            if len(page) == SLICE:
+            winners = {staged.key: staged for staged in (reversed(page) if keeps_first else page)}
+            if len(page) == SLICE and not keeps_first:
                 # More lines of this key may lie behind the end of the slice.
                 winners[last] = self.staged.filter(key=last).order_by("line").last() or page[-1]
-            yield list(winners.values())
+            yield list(winners.values())[:: -1 if keeps_first else 1]
 
     # --- applying --------------------------------------------------------------------------------------------------
 
@@ -158,7 +158,9 @@ class PortableLoader:
         return self.dataset.model(**{self.key: staged.key, "created_at": at, "updated_at": at}, **given)
 
     def _changed(self, row: Any, staged: StagedRow) -> dict[str, Any]:
-        """The values of a staged line that differ from its live row's."""
+        """The values of a staged line that differ from its live row's, where it may change that."""
+        if self.dataset.keeps_first:
+            return {}
         given = {name: self._value(name, text) for name, text in staged.values.items() if text is not None}
         return {name: value for name, value in given.items() if getattr(row, name) != value}
 

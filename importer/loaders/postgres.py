@@ -91,6 +91,8 @@ class PostgresLoader:
         self.missing = f"importer_missing_{run_id}"
         self.doubles = f"importer_double_{run_id}"
         self.changes = f"importer_change_{run_id}"
+        #: Live rows stay as they are, and of lines with one key the first wins.
+        self.keeps_first = dataset.keeps_first
         self.columns = [quoted(name) for name in self.names]
         self.types = [_type(meta.get_field(name)) for name in self.names]
 
@@ -116,8 +118,8 @@ class PostgresLoader:
     def compare(self, deactivate_missing: bool = False) -> Compared:
         """Find the winning line of each key and what it would change; fill the plan, and the list of missing keys if wanted.
 
-        The last line of a key wins. A value that is NULL in the staging table leaves its field as it is. Bit i of the plan's
-        `changed` and `emptied` stands for the i-th of `names`.
+        The last line of a key wins, or the first where the dataset keeps what came first. A value that is NULL in the staging
+        table leaves its field as it is. Bit i of the plan's `changed` and `emptied` stands for the i-th of `names`.
         """
         run("SET LOCAL work_mem = '96MB'")
         run(f"ANALYZE {self.stage}")
@@ -128,18 +130,19 @@ class PostgresLoader:
             " WITH (autovacuum_enabled = false)"
         )
         live = one(f"SELECT EXISTS (SELECT FROM {self.table})")
+        order = "ASC" if self.keeps_first else "DESC"
         if live:
             winners = f"""
                 SELECT DISTINCT ON (s."#key") s."#key" AS key, s."#line" AS line, s.ctid AS src, t.id IS NOT NULL AS existing,
                        CASE WHEN t.id IS NULL THEN 0 ELSE {self._bits(_CHANGES)} END AS changed,
                        CASE WHEN t.id IS NULL THEN 0 ELSE {self._bits(_EMPTIES)} END AS emptied
                 FROM {self.stage} s LEFT JOIN {self.table} t ON t.{self.key} = s."#key"
-                ORDER BY s."#key", s."#line" DESC"""
+                ORDER BY s."#key", s."#line" {order}"""
         else:
             winners = f"""
                 SELECT DISTINCT ON (s."#key") s."#key" AS key, s."#line" AS line, s.ctid AS src,
                        false AS existing, 0 AS changed, 0 AS emptied
-                FROM {self.stage} s ORDER BY s."#key", s."#line" DESC"""
+                FROM {self.stage} s ORDER BY s."#key", s."#line" {order}"""
         keys = one(
             f"""WITH winners AS MATERIALIZED ({winners}), planned AS (
                 INSERT INTO {self.plan}
@@ -171,7 +174,7 @@ class PostgresLoader:
         bits = [
             f"CASE WHEN {test.format(c=column)} THEN {1 << place} ELSE 0 END"
             for place, (column, kind) in enumerate(zip(self.columns, self.types, strict=True))
-            if (test := tests.get(kind, tests.get("")))
+            if not self.keeps_first and (test := tests.get(kind, tests.get("")))
         ]
         return f"({' | '.join(bits)})" if bits else "0"
 
@@ -200,9 +203,10 @@ class PostgresLoader:
     def list_doubles(self) -> None:
         """Keys that stand in the file more than once: how often, the line that wins, and up to 20 lines, the last first."""
         run(f"DROP TABLE IF EXISTS {self.doubles}")
+        winner = "min" if self.keeps_first else "max"
         run(
             f"""CREATE TABLE {self.doubles} AS
-                SELECT row_number() OVER (ORDER BY "#key") AS seq, "#key" AS key, count(*) AS n, max("#line") AS line,
+                SELECT row_number() OVER (ORDER BY "#key") AS seq, "#key" AS key, count(*) AS n, {winner}("#line") AS line,
                        (array_agg(ctid ORDER BY "#line" DESC))[1:20] AS lines
                 FROM {self.stage} GROUP BY "#key" HAVING count(*) > 1"""
         )
@@ -277,7 +281,7 @@ class PostgresLoader:
             )
             if self._lock(bucket) < keys - created:
                 raise Raced
-        updated = self._update(bucket) if created < keys else 0
+        updated = self._update(bucket) if created < keys and not self.keeps_first else 0
         if created + updated < keys:
             self._check_staged(bucket, keys)
         return Applied(keys, created, updated)

@@ -1,0 +1,57 @@
+"""Card reports as a dataset: four kinds of files that partners send, each a layout."""
+
+import hashlib
+
+from cards.cleaners import CardId, PhoneDigits
+from cards.models import CardEvent, Stage
+from importer.datasets import Column, Dataset, Key, Layout, register
+from importer.policies import KeepFirst
+from importer.values import Moment, Text, fold
+
+#: Marks the end of a value within a key.
+_END = "\x1f"
+
+
+def event_key(card: str, stage: str, at: str, reference: str, phone: str, comment: str) -> str:
+    """What makes two reports the same: all that they say. The card stands in front, so that it is found by a piece."""
+    rest = _END.join((stage, at, fold(reference), phone[-CardEvent.PHONE_DIGITS :], fold(comment)))
+    return f"{fold(card)} {hashlib.sha256(rest.encode()).hexdigest()[:40]}"
+
+
+_REFERENCE = Column("reference", Text("ID", CardEvent.REFERENCE_LENGTH, trim=True), aliases=("id",), blank_choice=False)
+_CARD = Column("card_id", CardId(), aliases=("card id", "card"), blank="never", blank_choice=False)
+_AT = Column("at", Moment("timestamp", "LOADIFY_CARDS_ZONE"), aliases=("timestamp",), blank="never", blank_choice=False)
+_COMMENT = Column("comment", Text("comment", CardEvent.COMMENT_LENGTH, trim=True), aliases=("comments",), blank_choice=False)
+_MOBILE = Column("phone", PhoneDigits(), aliases=("user mobile",), blank_choice=False)
+_CONTACT = Column("phone", PhoneDigits(), aliases=("user contact",), blank_choice=False)
+
+
+def _layout(name: str, title: str, stage: Stage, phone: Column, file_name: str, comment: bool = False) -> Layout:
+    columns = (_REFERENCE, _CARD, phone, _AT, *([_COMMENT] if comment else []))
+    return Layout(name, title, columns, {"stage": str(stage.value)}, file_name)
+
+
+CARDS = register(
+    Dataset(
+        name="cards",
+        title="Card reports",
+        model=CardEvent,
+        key=Key(column="card_id", field="event_key", fold=event_key, more=("stage", "at", "reference", "phone", "comment")),
+        columns=(
+            _REFERENCE,
+            _CARD,
+            Column("stage", Text("stage", 1), blank="never", blank_choice=False),
+            Column("phone", PhoneDigits(), aliases=("user mobile", "user contact"), blank_choice=False),
+            _AT,
+            Column("comment", _COMMENT.clean, required=False, blank_choice=False),
+        ),
+        policy=KeepFirst(),
+        layouts=(
+            _layout("pickup", "Picked up", Stage.PICKED_UP, _MOBILE, r"pick"),
+            _layout("exceptions", "Delivery exceptions", Stage.EXCEPTION, _CONTACT, r"exception", comment=True),
+            _layout("delivered", "Delivered", Stage.DELIVERED, _CONTACT, r"delivered", comment=True),
+            _layout("returned", "Returned", Stage.RETURNED, _CONTACT, r"return"),
+        ),
+        date_field="at",
+    )
+)
