@@ -35,7 +35,7 @@ CONTACTS = register(
             Column("phone", Phone(), aliases=("phone number",), blank="never", blank_choice=False),
             Column("email", Email(), aliases=("email address", "e-mail", "e-mail address"), blank_choice=False),
         ),
-        policy=HoldWithin(match=("phone", "email"), setting="LOADIFY_HOLD_SECONDS"),
+        policy=HoldWithin(match=("phone", "email"), setting="LOADIFY_HOLD_SECONDS", until="closed_until"),
         personal=(Personal("phone", phone_of), Personal("email", email_of)),
     )
 )

@@ -10,7 +10,7 @@ from random import Random
 
 from django.db import models
 
-from importer.policies import KeepFirst, Overwrite, Policy
+from importer.policies import HoldWithin, KeepFirst, Overwrite, Policy
 from importer.values import BadFile, BadHeading, Cleaner, fold, quote
 
 #: Marks that only say which way a text runs (Unicode, Bidi_Control).
@@ -114,6 +114,12 @@ class Dataset:
     @property
     def keeps_first(self) -> bool:
         return isinstance(self.policy, KeepFirst)
+
+    @property
+    def decisive(self) -> frozenset[str]:
+        """Columns that say which rows are the same, so that none of them can be left out."""
+        match = self.policy.match if isinstance(self.policy, HoldWithin) else ()
+        return frozenset((*self.key.columns, *match))
 
     def layout(self, name: str) -> Layout:
         """Raises BadFile when there is none of this name."""

@@ -201,8 +201,8 @@ class Decision(forms.Form):
     def __init__(self, run: Import, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.options = Options.of(run.options)
-        key = datasets.get(run.dataset).key.columns
-        names = [name for name in run.checkpoint.get("places", {}) if name not in key]
+        decisive = datasets.get(run.dataset).decisive
+        names = [name for name in run.checkpoint.get("places", {}) if name not in decisive]
         _choose_from(self.fields["left_out"], [(name, name) for name in names])
 
     def chosen(self) -> tuple[frozenset[str], bool]:

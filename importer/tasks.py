@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models.functions import Now
 
-from importer import mails, runner, sweep
+from importer import held, mails, runner, sweep
 from importer.attempt import Attempt, worker_name
 from importer.models import Heartbeat, Import
 from importer.states import WORKING
@@ -56,6 +56,15 @@ def run(run_id: int) -> None:
 @shared_task(name="importer.sweep")
 def sweep_imports() -> None:
     sweep.sweep()
+
+
+@shared_task(name="importer.store_held")
+def store_held() -> None:
+    """Store the rows whose moment has come."""
+    try:
+        held.store_due()
+    finally:
+        connection.close()
 
 
 @shared_task(name="importer.mail")

@@ -245,14 +245,15 @@ CELERY_BROKER_CONNECTION_TIMEOUT = 2
 # Nothing of the timetable needs to be remembered over a restart: beat keeps it in memory, and needs no folder.
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
+    "store_held": {"task": "importer.store_held", "schedule": 1.0, "options": {"expires": 1}},
     "sweep": {"task": "importer.sweep", "schedule": 5.0, "options": {"expires": 5}},
     "mail": {"task": "importer.mail", "schedule": 5.0, "options": {"expires": 5}},
     "tidy": {"task": "importer.tidy", "schedule": 600.0, "options": {"expires": 600}},
     "deliver": {"task": "webhooks.deliver", "schedule": 2.0, "options": {"expires": 2}},
     "purge": {"task": "webhooks.purge", "schedule": 3600.0, "options": {"expires": 3600}},
 }
-# Deliveries have a process of their own, which imports can never fill.
-CELERY_TASK_ROUTES = {"webhooks.deliver": {"queue": "webhooks"}}
+# What must be on time has a process of its own, which imports can never fill: one thread for deliveries, one for held rows.
+CELERY_TASK_ROUTES = {"webhooks.deliver": {"queue": "webhooks"}, "importer.store_held": {"queue": "punctual"}}
 
 # --- webhooks -----------------------------------------------------------------------------------------------------
 # Where the site is seen from outside: events too large to be sent whole lead there.

@@ -95,8 +95,8 @@ class Command(BaseCommand):
 
     def _waits(self, run: Import) -> str:
         counts = run.review["counts"]
-        names = ("to_create", "to_update", "unchanged", "superseded", "rejected")
-        found = ", ".join(f"{counts[name]:,} {name.replace('_', ' ')}" for name in names)
+        names = ("to_create", "to_update", "to_hold", "unchanged", "superseded", "rejected")
+        found = ", ".join(f"{counts[name]:,} {name.replace('_', ' ')}" for name in names if counts[name] or name != "to_hold")
         address = f"{settings.LOADIFY_URL}{reverse('import-review', args=[run.public_id])}"
         return "\n".join(
             [
