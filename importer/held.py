@@ -4,7 +4,8 @@ One transaction at a time says what of a dataset is stored when (locks.turn), be
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,6 +30,28 @@ PUNCTUAL = timedelta(seconds=5)
 SLICE = 200
 
 
+#: Moments of which a picture is drawn.
+PICTURED = 20_000
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value of a waiting row; `bars` when another row with it comes first."""
+
+    column: str
+    text: str
+    bars: bool
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A waiting row for people: its cells in the order of the dataset's columns, and the seconds until its moment."""
+
+    held: Held
+    cells: list[Cell]
+    seconds: float
+
+
 class Gone(ImportProblem):
     """The row does not wait any more."""
 
@@ -38,8 +61,8 @@ def store_due() -> int:
     stored = 0
     for dataset in datasets.all():
         if isinstance(dataset.policy, HoldWithin):
-            while _due(dataset.name, timezone.now()).exists() and (found := _store_some(dataset)):
-                stored += found
+            while _due(dataset.name, timezone.now()).exists():
+                stored += _store_some(dataset)
     return stored
 
 
@@ -48,7 +71,8 @@ def _due(dataset: str, now: datetime) -> QuerySet[Held]:
 
 
 def _store_some(dataset: Dataset) -> int:
-    """Look at the next few rows that are due; returns how many were stored or put off."""
+    """Look at the next few rows that are due, and store them or put them off; returns how many were stored."""
+    stored = 0
     with transaction.atomic():
         locks.turn(dataset.name)
         now = timezone.now()
@@ -60,7 +84,8 @@ def _store_some(dataset: Dataset) -> int:
                 _put_off(dataset, held, earliest)
             else:
                 _store(dataset, held, at)
-    return len(found)
+                stored += 1
+    return stored
 
 
 def _earliest(dataset: Dataset, held: Held) -> datetime | None:
@@ -145,6 +170,41 @@ def discard_of(run: Import, person: User | None) -> int:
 def waiting_of(run: Import) -> int:
     """Rows of an import that wait."""
     return Held.objects.filter(run=run, state=Held.State.WAITING).count()
+
+
+def described(waiting: Sequence[Held]) -> list[Waiting]:
+    """Rows of a list with what holds each of them; two queries for each column that bars."""
+    now, before = timezone.now(), _before(waiting)
+    shown = []
+    for held in waiting:
+        barred = {column for column, times in before.items() if _holds(held, times.get(held.values.get(column) or "", ()))}
+        names = [column.name for column in datasets.of_old(held.dataset).columns]
+        cells = [Cell(name, held.values.get(name) or "", name in barred) for name in names]
+        shown.append(Waiting(held, cells, max(0.0, (held.due_at - now).total_seconds())))
+    return shown
+
+
+def _holds(held: Held, times: Iterable[datetime]) -> bool:
+    """True when one of `times` is so close before the row's moment that it may come no earlier."""
+    window = policy_of(datasets.of_old(held.dataset)).window
+    return any(held.due_at - window <= at < held.due_at for at in times)
+
+
+def _before(waiting: Sequence[Held]) -> dict[str, dict[str, list[datetime]]]:
+    """When rows with the same values were stored, or will be: {column: {value: moments}}"""
+    times: dict[str, dict[str, list[datetime]]] = {}
+    for name in {held.dataset for held in waiting}:
+        dataset = datasets.of_old(name)
+        policy, mine = policy_of(dataset), [held for held in waiting if held.dataset == name]
+        since = min(held.due_at for held in mine) - policy.window
+        for column in policy.match:
+            values = {value for held in mine if (value := held.values.get(column))}
+            live: Any = dataset.model._default_manager
+            stored = live.filter(**{f"{column}__in": values}, created_at__gte=since).values_list(column, "created_at")
+            held_back = HeldValue.objects.filter(dataset=name, column=column, value__in=values, due_at__gte=since)
+            for value, at in [*stored, *held_back.values_list("value", "due_at")]:
+                times.setdefault(column, {}).setdefault(value, []).append(at)
+    return times
 
 
 def forget() -> None:

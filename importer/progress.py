@@ -78,6 +78,7 @@ class Snapshot:
     remaining: int
     rejected: int
     superseded: int
+    held: int
     rows_per_second: float | None
     seconds_left: float | None
     elapsed: float | None
@@ -93,7 +94,7 @@ class Snapshot:
     written: int
     #: Rows it switched off because the file does not have them: no lines of the file, so in no bucket.
     deactivated: int
-    #: What an undo has done so far: rows "restored", "removed", "kept", "gone"; None without one.
+    #: What an undo has done so far: rows "restored", "removed", "kept", "gone", and held ones "discarded"; None without one.
     undone: Mapping[str, int] | None
     started_at: datetime | None
     finished_at: datetime | None
@@ -146,6 +147,7 @@ def snapshot(run: Import, ask_holder: bool = True) -> Snapshot:
         remaining=max(0, run.lines - run.counted),
         rejected=run.rejected,
         superseded=run.superseded,
+        held=run.held,
         rows_per_second=rows_per_second(run, elapsed),
         seconds_left=seconds_left(run),
         elapsed=elapsed,
@@ -159,7 +161,9 @@ def snapshot(run: Import, ask_holder: bool = True) -> Snapshot:
         else None,
         written=rows_written(run),
         deactivated=run.deactivated,
-        undone={name: run.undo.get(name, 0) for name in ("restored", "removed", "kept", "gone")} if is_undo(run) else None,
+        undone={name: run.undo.get(name, 0) for name in ("restored", "removed", "kept", "gone", "discarded")}
+        if is_undo(run)
+        else None,
         started_at=run.started_at,
         finished_at=run.finished_at,
     )

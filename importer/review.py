@@ -37,7 +37,8 @@ def loader_of(run: Import) -> Loader:
 def decide(run: Import, found: Compared, loader: Loader) -> Decision:
     """Sum up what COMPARE found. Part of the caller's transaction; makes the list of duplicates when the import waits.
 
-    The review: `counts` {to_create, to_update, to_hold, unchanged, superseded, rejected, missing}, `columns` [{name, changed, emptied}],
+    The review: `counts` {to_create, to_update, to_hold, unchanged, superseded, rejected, missing},
+    `columns` [{name, changed, emptied}],
     `warnings` [{kind, sentence}], `mangled` {kind: {count, examples}}, `rows_before`, `drift` (a sentence or ""), `approved`
     (the counts that a person agreed to, with their `columns`), and `absent` (rows that could be switched off) when it waits.
     """

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from importer import control_views, download_views, prepare_views, review_views, upload_views, views
+from importer import control_views, download_views, held_views, prepare_views, review_views, upload_views, views
 
 urlpatterns = [
     path("imports/", views.index, name="imports"),
@@ -27,6 +27,9 @@ urlpatterns = [
     path("imports/<uuid:public_id>/retry/", control_views.press, {"verb": "retry"}, name="import-retry"),
     path("imports/<uuid:public_id>/cancel/", control_views.cancel, name="import-cancel"),
     path("imports/<uuid:public_id>/undo/", control_views.undo_import, name="import-undo"),
+    path("held/", held_views.index, name="held"),
+    path("held/<int:pk>/release/", held_views.decide, {"verb": "release"}, name="held-release"),
+    path("held/<int:pk>/discard/", held_views.decide, {"verb": "discard"}, name="held-discard"),
     path("uploads/", upload_views.uploads, name="uploads"),
     path("uploads/<uuid:public_id>", upload_views.upload, name="upload"),
 ]
