@@ -93,7 +93,7 @@ class HoldingPostgres(PostgresLoader):
             c = quoted(column)
             busy = f"""(SELECT value, max(until) AS until FROM (
                 SELECT {c} AS value, created_at + %(window)s AS until FROM {self.table} WHERE created_at > %(now)s - %(window)s
-                UNION ALL SELECT value, due_at + %(window)s FROM {_HELD} WHERE dataset = %(dataset)s AND "column" = '{column}'
+                UNION ALL SELECT value, greatest(due_at, %(now)s) + %(window)s FROM {_HELD} WHERE dataset = %(dataset)s AND "column" = '{column}'
                 ) latest GROUP BY value HAVING max(until) > %(now)s)"""
             early.append(
                 f"""(SELECT s."#line" AS line FROM (
@@ -131,7 +131,7 @@ class HoldingPostgres(PostgresLoader):
         lasts = ", ".join(
             f"""(SELECT max(at) FROM (
                 SELECT max(t.created_at) AS at FROM {self.table} t WHERE t.{c} = b.{c} AND t.created_at > %(cutoff)s
-                UNION ALL SELECT max(h.due_at) FROM {_HELD} h
+                UNION ALL SELECT greatest(max(h.due_at), CASE WHEN count(*) > 0 THEN %(now)s END) FROM {_HELD} h
                 WHERE h.dataset = %(dataset)s AND h."column" = '{name}' AND h.value = b.{c}) last) AS last{place}"""
             for place, (c, name) in enumerate(zip(columns, policy.match, strict=True))
         )
@@ -222,7 +222,7 @@ class HoldingPortable(PortableLoader):
         moments = Moments(policy.window, at)
         for column in policy.match:
             values = {staged.values[column] for staged in page if staged.values[column]}
-            for value, last in latest(self.dataset, column, values, at - policy.window).items():
+            for value, last in latest(self.dataset, column, values, at).items():
                 moments.know((column, value), last)
         return {staged.line: moments.of(barring(policy, staged.values)) for staged in page}
 
@@ -241,13 +241,16 @@ class HoldingPortable(PortableLoader):
         return self.dataset.model(**given, created_at=at, updated_at=at, **{policy.until: at + policy.window})
 
 
-def latest(dataset: Dataset, column: str, values: Iterable[str], since: datetime) -> dict[str, datetime]:
-    """When `values` of a column were stored last, if after `since`, or will be stored last as things stand."""
-    wanted = list(values)
+def latest(dataset: Dataset, column: str, values: Iterable[str], now: datetime) -> dict[str, datetime]:
+    """When `values` of a column were stored last, if that matters, or will be stored last as things stand.
+
+    A row that waits goes before new ones, even when its moment is past because the timetable stood still.
+    """
+    wanted, since = list(values), now - policy_of(dataset).window
     live: Any = dataset.model._default_manager
     stored = live.filter(**{f"{column}__in": wanted}, created_at__gt=since).values_list(column)
     waiting = HeldValue.objects.filter(dataset=dataset.name, column=column, value__in=wanted).values_list("value")
     last = dict(stored.annotate(last=Max("created_at")).order_by())
     for value, due_at in waiting.annotate(last=Max("due_at")).order_by():
-        last[value] = max(due_at, last.get(value, due_at))
+        last[value] = max(due_at, now, last.get(value, now))
     return last

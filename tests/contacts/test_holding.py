@@ -132,12 +132,24 @@ def test_held_rows_are_stored_at_their_moments_in_order(take, later):
 def test_after_a_standstill_rows_still_keep_the_window(take, later):
     take("A,011223344,", "B,011223344,", "C,011223344,", "D,077112233,", "E,077112233,")
     # An hour late: one of each phone now, the other is put off.
-    assert later(hours=1) == 3
+    assert later(hours=1) == 2
     moments = dict(Contact.objects.values_list("name", "created_at"))
     assert set(moments) == {"A", "B", "D", "E"}
     [left] = Held.objects.filter(state=Held.State.WAITING)
     assert (left.line, left.due_at) == (4, moments["B"] + WINDOW)
     assert HeldValue.objects.get().due_at == left.due_at
+
+
+def test_new_row_waits_behind_one_whose_moment_has_passed(take, later):
+    take("A,011223344,", "B,011223344,")
+    old = timezone.now() - timedelta(hours=1)
+    Contact.objects.update(created_at=old, closed_until=old + WINDOW)
+    Held.objects.update(due_at=old + WINDOW)
+    HeldValue.objects.update(due_at=old + WINDOW)
+    run = take("C,011223344,")
+    assert waiting(run) == [(2, WINDOW)]
+    assert later(seconds=1) == 1
+    assert stored() == ["A", "B"]
 
 
 def test_window_is_a_setting(take, settings):
