@@ -1,16 +1,21 @@
 """Contacts that come again too early: held, stored in order when their moment has come, let through, discarded, undone."""
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
 from contacts.models import Contact
-from importer import control, held, runner, sweep
+from importer import control, held, locks, runner, sweep
+from importer.lanes import lanes_for
+from importer.loaders import search_indexes
 from importer.models import Change, Held, HeldValue, Import
 from importer.options import Options
 from importer.states import State
@@ -323,3 +328,103 @@ def test_described_rows_say_what_holds_them(take):
     rows = held.described(list(Held.objects.order_by("line")))
     assert [[cell.column for cell in row.cells if cell.bars] for row in rows] == [["phone"], ["email"]]
     assert all(170 < row.seconds <= 180 for row in rows)
+
+
+def test_import_paused_after_lines_that_all_wait_goes_on_behind_them(take, submit, monkeypatch):
+    monkeypatch.setattr("importer.loaders.holding.HoldingPostgres.most", 2)
+    take("A,011223344,")
+    run = submit(HEADING + "B,011223344,\nC,011223344,\nD,077112233,\n", "contacts", options=Options(unasked=True))
+    real = runner.Runner._apply_bucket
+
+    def once(self: runner.Runner, lane: str) -> bool:
+        real(self, lane)
+        self.attempt.heart.wanted = "pause"
+        Import.objects.filter(pk=run.pk).update(wanted="pause")
+        return True
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner.Runner, "_apply_bucket", once)
+        runner.run(run.pk)
+    run.refresh_from_db()
+    assert (run.state, run.created, run.held) == (State.PAUSED, 0, 2)
+    control.resume(run, None)
+    runner.run(run.pk)
+    run.refresh_from_db()
+    assert (run.state, run.created, run.held, run.counted) == (State.DONE, 1, 2, 3)
+
+
+def test_lines_are_written_in_turn_however_many_they_are():
+    assert lanes_for(100_000, in_turn=True) == {"0": [0, 0, 100_000]}
+    assert len(lanes_for(100_000, in_turn=False)) == 2
+
+
+@contextmanager
+def turn_taken() -> Iterator[threading.Event]:
+    """Somebody else says what is stored when, until the event is set."""
+    taken, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            locks.turn("contacts")
+            taken.set()
+            over.wait(60)
+        connection.close()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert taken.wait(30)
+    try:
+        yield over
+    finally:
+        over.set()
+        thread.join()
+
+
+def waits(call: Callable[[], object], over: threading.Event, happened: Callable[[], bool]) -> None:
+    """`call` does nothing before the event is set, and then does it."""
+
+    def work() -> None:
+        call()
+        connection.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(1)
+    assert thread.is_alive()
+    assert not happened()
+    over.set()
+    thread.join(60)
+    assert happened()
+
+
+def test_import_waits_for_its_turn(submit):
+    run = submit(HEADING + "A,011223344,\n", "contacts", options=Options(unasked=True))
+    with turn_taken() as over:
+        waits(lambda: runner.run(run.pk), over, Contact.objects.exists)
+
+
+@pytest.mark.parametrize("verb", ["store_due", "release", "discard"])
+def test_held_rows_wait_for_their_turn(take, verb):
+    take("A,011223344,", "B,011223344,")
+    waiting = Held.objects.get()
+    past = timezone.now() - timedelta(hours=1)
+    Contact.objects.update(created_at=past, closed_until=past)
+    Held.objects.update(due_at=past + WINDOW)
+    call = held.store_due if verb == "store_due" else lambda: getattr(held, verb)(waiting.pk, None)
+    with turn_taken() as over:
+        waits(call, over, lambda: not Held.objects.filter(state=Held.State.WAITING).exists())
+
+
+def test_indexes_by_which_rows_are_looked_up_stay_during_a_load(take, monkeypatch):
+    monkeypatch.setattr("importer.loaders.search_indexes.FEW", 1)
+    seen = []
+    real = runner.Runner._apply
+
+    def look(self: runner.Runner) -> None:
+        seen.extend(name for name, _, _ in search_indexes.found('"contacts_contact"'))
+        real(self)
+
+    monkeypatch.setattr(runner.Runner, "_apply", look)
+    assert take("A,011223344,", "B,077112233,").created == 2
+    # The constraints are no search indexes: they cannot be dropped like one.
+    assert seen == ["contact_created", "contact_email", "contact_phone"]

@@ -46,5 +46,5 @@ def test_sqlite_holds_contacts(tmp_path):
 
 
 @pytest.mark.slow
-def test_mariadb_holds_contacts(mariadb_url, tmp_path):  # noqa: F811  the fixture is another test's
+def test_mariadb_holds_contacts(mariadb_url, tmp_path):
     told(mariadb_url, tmp_path)
