@@ -11,6 +11,7 @@ from django.db import close_old_connections, connection
 from importer import datasets
 from importer.mended import ADDED, added, escaped
 from importer.models import Import, Reject
+from importer.values import BadFile
 from pages.spreadsheets import BOM, lines
 
 #: Bytes of the original file, and rejected lines, that are read at once.
@@ -59,8 +60,16 @@ def heading(run: Import) -> Sequence[str]:
         return kept
     places: dict[str, int] = run.checkpoint.get("places") or {}
     if not places:
-        return [column.name for dataset in datasets.all() if dataset.name == run.dataset for column in dataset.columns]
+        return _usual(run)
     names = [""] * max(run.checkpoint.get("width", 0), max(places.values()) + 1)
     for name, place in places.items():
         names[place] = name
     return names
+
+
+def _usual(run: Import) -> list[str]:
+    """The columns of such a file; none when its dataset was taken out."""
+    try:
+        return [column.name for column in datasets.of_old(run.dataset).seen_as(run.layout).columns]
+    except BadFile:
+        return []

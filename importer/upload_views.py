@@ -82,13 +82,13 @@ def _go_on(request: HttpRequest, file: StoredFile, dataset: str) -> HttpResponse
     """Start the import when there is nothing to ask and nobody wants to `look` first; else to the page that asks."""
     with preview.opened(file) as content:
         try:
-            plan = preview.first_plan(content, datasets.get(dataset), sniff(content, file.name))
-            perfect = plan.is_perfect(datasets.get(dataset))
+            plan = preview.first_plan(content, datasets.get(dataset), sniff(content, file.name), file.name)
         except BadHeading:
-            perfect = False
-    if "look" in request.POST or not perfect:
+            plan = None
+    if "look" in request.POST or plan is None or not plan.is_perfect():
         return redirect(f"{reverse('import-prepare', args=[file.public_id])}?{urlencode({'dataset': dataset})}")
-    return redirect("import", control.submit(file, dataset, person(request), Import.Mode.AUTO).public_id)
+    run = control.submit(file, dataset, person(request), Import.Mode.AUTO, layout=plan.dataset.as_layout)
+    return redirect("import", run.public_id)
 
 
 def tus(view: View[Rest]) -> View[Rest]:
