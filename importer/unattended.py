@@ -23,6 +23,15 @@ from importer.values import BadHeading, ImportProblem, quote
 log = logging.getLogger(__name__)
 
 
+class Unclear(BadHeading):
+    """The file may be of several `kinds`, and somebody has to say of which."""
+
+    def __init__(self, name: str, kinds: list[Kind]) -> None:
+        self.kinds = kinds
+        titles = " or ".join(kind.title for kind in kinds)
+        super().__init__(f"{quote(name)} may be {titles}: its headings fit each of them, and its name does not tell which.")
+
+
 @dataclass(frozen=True)
 class Wish:
     """What is known of the files beforehand, where anything is, and whether an import may wait for a person."""
@@ -63,17 +72,18 @@ class Outcome:
 
 
 def decide(file: StoredFile, wish: Wish) -> Decision:
-    """Find out what a stored file is and how it is read. Raises BadFile when that is not clear, KeyError like Wish.kinds."""
+    """Find out what a stored file is and how it is read. Raises Unclear, BadFile when it fits nothing, KeyError as Wish.kinds."""
     among = wish.kinds()
     with preview.opened(file) as content:
         how = sniff(content, file.name)
         headings = preview.look(content, how).headings
     found = recognition.that_fit(among, headings, file.name)
-    decision = Decision(found[0]) if len(found) == 1 else None
-    if not found:
-        decision = _as_last_time(among, headings, file.name) or _in_order(among, headings, file.name, how, bool(wish.dataset))
+    if len(found) > 1:
+        raise Unclear(file.name, found)
+    decision = Decision(found[0]) if found else _as_last_time(among, headings, file.name)
+    decision = decision or _in_order(among, headings, file.name, how, bool(wish.dataset))
     if decision is None:
-        raise BadHeading(_why_not(among, found, headings, file.name))
+        raise BadHeading(_why_not(among, headings, file.name))
     return replace(decision, options=replace(decision.options, unasked=wish.unasked))
 
 
@@ -126,6 +136,8 @@ def _take(claimed: folder.Claimed, wish: Wish, wait: bool) -> Outcome:
         run, note = file.imports.first(), ""
         if run is None:
             run, note = submit(file, wish)
+    except Unclear as problem:
+        return _refuse(claimed, f"{problem} Give it a name that tells, and put it there again.")
     except ImportProblem as problem:
         return _refuse(claimed, str(problem))
     except (DatabaseError, OSError):
@@ -181,13 +193,7 @@ def _needed(kind: Kind, cells: int) -> list[str]:
     return next(([column.name for column in some] for some in found if len(some) == cells), [])
 
 
-def _why_not(among: list[Kind], found: list[Kind], headings: list[str], name: str) -> str:
-    if found:
-        kinds = " or ".join(kind.title for kind in found)
-        same = len({kind.dataset.name for kind in found}) == 1
-        layouts = " or ".join(f"--layout {kind.layout_name}" for kind in found)
-        say = f"say which with {layouts}" if same else "say which dataset it is"
-        return f"{quote(name)} may be {kinds}: both have these headings, and the name does not tell; {say}."
+def _why_not(among: list[Kind], headings: list[str], name: str) -> str:
     if len(among) == 1:
         try:
             among[0].seen.match(headings[mended.added(headings) :])

@@ -32,10 +32,10 @@ def as_json(run: Import) -> dict[str, Any]:
 
 def counts(run: Import) -> str:
     """“3 lines = 2 created, 1 updated”"""
+    lines = "1 line" if run.lines == 1 else f"{run.lines:,} lines"
     found = {name: getattr(run, name) for name in BUCKETS}
-    return f"{run.lines:,} lines = " + ", ".join(
-        f"{found[name]:,} {name}" for name in BUCKETS if found[name] or name in ("created", "updated")
-    )
+    shown = [f"{found[name]:,} {name}" for name in BUCKETS if found[name] or name in ("created", "updated")]
+    return f"{lines} = {', '.join(shown)}"
 
 
 def in_words(run: Import) -> str:

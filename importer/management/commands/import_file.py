@@ -48,8 +48,13 @@ class Command(BaseCommand):
             sys.exit(1)
 
     def _submit(self, file: StoredFile, wish: unattended.Wish) -> tuple[Import, str]:
+        """Raises ImportProblem, and then the file is not kept."""
         try:
             return unattended.submit(file, wish)
+        except unattended.Unclear as problem:
+            uploads.give_up(file.public_id)
+            names = " or ".join(f"--layout {kind.layout_name}" for kind in problem.kinds)
+            raise CommandError(f"{problem} Say it with {names}.") from problem
         except ImportProblem:
             uploads.give_up(file.public_id)
             raise
