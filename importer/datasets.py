@@ -36,7 +36,7 @@ class Column:
 
     @property
     def heading(self) -> str:
-        """What partners usually write above it."""
+        """What partners of a layout write above it."""
         return self.aliases[0] if self.aliases else self.name
 
 
@@ -116,8 +116,17 @@ class Dataset:
     #: Makes the records of a sample file, heading first.
     sample: Callable[[int, Random], Iterator[list[str]]] | None = None
 
+    @property
+    def in_files(self) -> list[Column]:
+        """The columns that a file may have: those that no layout fills by itself."""
+        return [column for column in self.columns if not any(column.name in layout.constants for layout in self.layouts)]
+
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
+
+    @property
+    def has_sample(self) -> bool:
+        return self.sample is not None
 
     @property
     def keeps_first(self) -> bool:

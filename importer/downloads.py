@@ -4,11 +4,13 @@ Everything comes in pieces, and between two pieces nothing is held: no connectio
 """
 
 from collections.abc import Iterator, Sequence
+from random import Random
 
 from django.core.files.storage import default_storage
 from django.db import close_old_connections, connection
 
 from importer import datasets
+from importer.datasets import Dataset
 from importer.mended import ADDED, added, escaped
 from importer.models import Import, Reject
 from importer.values import BadFile
@@ -16,6 +18,8 @@ from pages.spreadsheets import BOM, lines
 
 #: Bytes of the original file, and rejected lines, that are read at once.
 BLOCK, PIECE = 1 << 20, 2_000
+#: Records of a sample.
+SAMPLE = 20
 
 
 def original(path: str) -> Iterator[bytes]:
@@ -51,6 +55,12 @@ def rejects(run: Import) -> Iterator[bytes]:
 def _row(line: int, reason: str, cells: list[str], again: int) -> list[str]:
     # A record that could not be read is one cell, the whole of its line.
     return [str(line), reason, *map(escaped, cells[again:] if len(cells) > again else cells)]
+
+
+def sample(dataset: Dataset) -> Iterator[bytes]:
+    """A file of SAMPLE records for a dataset that can make them, the same each time."""
+    assert dataset.sample
+    yield (BOM + lines(dataset.sample(SAMPLE, Random(1)))).encode()
 
 
 def heading(run: Import) -> Sequence[str]:

@@ -72,7 +72,7 @@ class Outcome:
 
 
 def decide(file: StoredFile, wish: Wish) -> Decision:
-    """Find out what a stored file is and how it is read. Raises Unclear, BadFile when it fits nothing, KeyError as Wish.kinds."""
+    """Find out what a stored file is and how it is read. Raises Unclear, BadFile when it fits nothing, KeyError."""
     among = wish.kinds()
     with preview.opened(file) as content:
         how = sniff(content, file.name)

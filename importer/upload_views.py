@@ -54,7 +54,7 @@ class BadRequest(Exception):
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
     """Show the form of a new import, or go on with a file that is here (`upload`) or comes along (`file`)."""
-    form = NewImport(request.POST, request.FILES) if request.method == "POST" else NewImport()
+    form = NewImport(request.POST, request.FILES) if request.method == "POST" else NewImport(initial=_wanted(request))
     if form.is_valid():
         try:
             return _go_on(request, _file_of(request, form), form.cleaned_data["dataset"])
@@ -64,10 +64,16 @@ def new(request: HttpRequest) -> HttpResponse:
             form.add_error("file", str(problem))
     context = {
         "form": form,
+        "datasets": datasets.all(),
         "form_limit": settings.LOADIFY_FORM_LIMIT,
         "largest": settings.LOADIFY_MAX_FILE_SIZE,
     }
     return render_part(request, "importer/new.html", "importer/_new_form.html", context, status=422 if form.is_bound else 200)
+
+
+def _wanted(request: HttpRequest) -> dict[str, str]:
+    """The dataset that a link leads here for."""
+    return {"dataset": name} if (name := request.GET.get("dataset")) else {}
 
 
 def _file_of(request: HttpRequest, form: NewImport) -> StoredFile:
