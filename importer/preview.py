@@ -161,7 +161,8 @@ def as_read(planned: Plan) -> list[Row]:
 def _row(cleaning: Cleaning, line: int, cells: list[str]) -> Row:
     cleaned = cleaning.clean(Batch([line], [cells]))
     if not cleaned.rejected:
-        values = [column[0] for column in cleaned.columns]
+        # Behind them stands what the layout gives every row; that is in no cell of the file.
+        values = [column[0] for column in cleaned.columns[: len(cleaning.names)]]
         return Row(line, [Cell(name, _shown(value)) for name, value in zip(cleaning.names, values, strict=True)])
     reason = cleaned.rejected[0].reason
     if len(cells) != cleaning.width:
