@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import IO
 from uuid import UUID
@@ -46,10 +47,11 @@ class Claimed:
 
     def put_away(self, folder: str, reason: str = "") -> Path:
         """Move it to DONE or FAILED, a `reason` beside it; a name that is taken gets a number. Returns where it is."""
-        target = _free(self.root / folder, self.name)
+        target = _moved_to(self.root / folder, self.place)
         if reason:
             target.with_name(f"{target.name}.reason.txt").write_text(f"{reason}\n", encoding="utf-8")
-        self.place.replace(target)
+        # Last, so that whoever finishes after us finds it still taken until everything is where it belongs.
+        self.place.unlink(missing_ok=True)
         self.place.parent.rmdir()
         return target
 
@@ -132,16 +134,22 @@ def _is_still(path: Path, content: IO[bytes]) -> bool:
         return False
 
 
-def _free(folder: Path, name: str) -> Path:
-    """A name in `folder` that is free, and an empty file there that keeps it so."""
+def _moved_to(folder: Path, place: Path) -> Path:
+    """Where the file of `place` lies in `folder` from now on: under its name, or one with a number where that is taken."""
     folder.mkdir(exist_ok=True)
-    stem, suffix = os.path.splitext(name)
-    number = 1
-    while True:
-        target = folder / (name if number == 1 else f"{stem}-{number}{suffix}")
+    stem, suffix = os.path.splitext(place.name)
+    for number in count(1):
+        target = folder / (place.name if number == 1 else f"{stem}-{number}{suffix}")
         try:
-            target.touch(exist_ok=False)
+            # Unlike renaming it fails when the name is taken, were it this very moment.
+            os.link(place, target)
         except FileExistsError:
-            number += 1
-        else:
-            return target
+            if not target.samefile(place):
+                continue
+        except OSError:
+            # A file system without links.
+            if target.exists():
+                continue
+            place.rename(target)
+        return target
+    raise AssertionError("numbers have no end")

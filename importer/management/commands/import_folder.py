@@ -73,19 +73,19 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         root, settle = options["folder"], options["settle"]
         wish = wish_of(options)
-        bad = 0
+        seen: list[Outcome] = []
         try:
             if folder.finished(root, 0) != folder.finished(root, settle):
                 # Some were written to a moment ago: perhaps by somebody who is not through with it.
                 time.sleep(settle)
             for outcome in unattended.take_all(root, settle, wish, options["wait"]):
-                bad += outcome.is_bad
+                seen.append(outcome)
                 self.stdout.write(line_of(outcome, options["json"]))
-            for name in folder.finished(root, 0):
+            for name in sorted(set(folder.finished(root, 0)) - {outcome.name for outcome in seen}):
                 self.stderr.write(f"{name}: is still being written, and was left where it is.")
         except OSError as problem:
             raise CommandError(f"{problem.filename or root} cannot be used: {problem.strerror}.") from problem
         except ImportProblem as problem:
             raise CommandError(str(problem)) from problem
-        if bad:
+        if any(outcome.is_bad for outcome in seen):
             sys.exit(1)
