@@ -144,7 +144,7 @@ def test_status_is_the_same_whatever_the_order_of_files(partner, kind: str) -> N
     if kind == "cards-partner":
         assert {card: says[0] for card, says in expected.items()} == {"ZYW8827": 3, "ZYW7631": 3, "ZYW8890": 4}
     else:
-        # ZYW8890: returned at noon of the 14th, seen again, delivered on the 15th, failed until the 22nd, picked up on the 23rd.
+        # ZYW8890: returned at noon of the 14th, seen again, delivered, not delivered until the 22nd, picked up on the 23rd.
         assert (expected["ZYW8890"][0], expected["ZYW8908"][0]) == (Stage.PICKED_UP, Stage.RETURNED)
         assert expected["ZYW8890"][3:] == (8, 7)
 
