@@ -235,7 +235,8 @@ def test_large_table_is_read_by_index_only_where_the_card_is() -> None:
         cursor.execute(
             """
             INSERT INTO cards_cardevent (reference, card_id, stage, phone, at, comment, event_key, created_at, updated_at)
-            SELECT 'R' || n, 'ZYW' || n % 40000, 1 + n % 4, '05' || lpad((CASE WHEN n % 10 = 0 THEN 0 ELSE n % 30000 END)::text, 8, '0'),
+            SELECT 'R' || n, 'ZYW' || n % 40000, 1 + n % 4,
+                   '05' || lpad((CASE WHEN n % 10 = 0 THEN 0 ELSE n % 30000 END)::text, 8, '0'),
                    timestamptz '2026-01-01 00:00Z' + n * interval '1 minute', '', 'k' || n, now(), now()
             FROM generate_series(1, 120000) AS n
             """
