@@ -2,9 +2,9 @@
 
 import hashlib
 
-from cards.cleaners import CardId, PhoneDigits
+from cards.cleaners import CardId, PhoneDigits, same_phone
 from cards.models import CardEvent, Stage
-from importer.datasets import Column, Dataset, Key, Layout, register
+from importer.datasets import Column, Dataset, Key, Layout, Personal, register
 from importer.policies import KeepFirst
 from importer.values import Moment, Text, fold
 
@@ -88,5 +88,7 @@ CARDS = register(
             _layout("returned", "Returned", Stage.RETURNED, _CONTACT, r"return"),
         ),
         date_field="at",
+        # A card's timeline outlives the person's number. The stored phone has any spelling; `phone_end` has what they share.
+        personal=(Personal("phone", same_phone, whole_row=False, field="phone_end"),),
     )
 )

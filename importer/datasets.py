@@ -84,11 +84,13 @@ class Layout:
 @dataclass(frozen=True)
 class Personal:
     """A column that tells who a person is: `same` makes two spellings of it equal (None for what is none), and a row with it
-    goes as a whole when the person is erased, or only this cell goes when `whole_row` is false."""
+    goes as a whole when the person is erased, or only this cell goes when `whole_row` is false. What `same` returns is found
+    in the model's `field`, where that is not the column itself."""
 
     column: str
     same: Callable[[str], str | None]
     whole_row: bool = True
+    field: str = ""
 
 
 @dataclass(frozen=True)
