@@ -44,7 +44,7 @@ _AT = Column(
 _COMMENT = Column(
     "comment",
     Text("comment", CardEvent.COMMENT_LENGTH, trim=True),
-    aliases=("comments",),
+    aliases=("comment", "comments"),
     blank_choice=False,
     about="Up to 500 characters; may be blank.",
 )

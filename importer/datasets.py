@@ -39,6 +39,10 @@ class Column:
         """What partners of a layout write above it."""
         return self.aliases[0] if self.aliases else self.name
 
+    @property
+    def other_names(self) -> list[str]:
+        return [alias for alias in self.aliases if alias != self.name]
+
 
 @dataclass(frozen=True)
 class Key:
