@@ -49,8 +49,8 @@ def by_link(request: HttpRequest, token: str) -> HttpResponseBase:
         return render(request, "importer/link.html", {"problem": problem}, status=410)
     except (signed.BadLink, PermissionDenied, ObjectDoesNotExist, KeyError):
         # Who holds a link that was tampered with learns nothing about what there is.
-        problem = signed.BadLink("The link is not one of this site, or does not work any more.")
-        return render(request, "importer/link.html", {"problem": problem}, status=403)
+        sentence = "The link is not one of this site, or does not work any more."
+        return render(request, "importer/link.html", {"problem": sentence}, status=403)
     # Of no type that a browser would show: what is in the file is not ours.
     response = streamed(request, downloads.original(path), "application/octet-stream", name)
     response["Content-Length"] = str(default_storage.size(path))

@@ -12,7 +12,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from importer import locks, retention, runner, stopping
+from importer import erasure, locks, retention, runner, stopping
 from importer.intake import uploads
 from importer.loaders import search_indexes, work_tables
 from importer.loaders.sql import itself
@@ -118,6 +118,7 @@ def tidy() -> None:
     forget_changes()
     uploads.forget_abandoned()
     retention.delete_old()
+    erasure.delete_all_left()
 
 
 def forget_changes() -> None:
