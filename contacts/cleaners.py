@@ -12,6 +12,8 @@ from importer.values import BadValue, Each, quote
 
 #: A number as a spreadsheet writes a phone that it took for one: 37411223344.0, 3.7411223344E+10
 _NUMBER_CELL = re.compile(r"(\d+)\.0+")
+#: Digits that begin like an international number and are none, such as 0014.
+_SHORT = re.compile(r"00\d{1,13}")
 _SCIENTIFIC = re.compile(r"\d([.,]\d+)?[eE]\+?\d+")
 
 
@@ -34,8 +36,10 @@ class Phone:
         try:
             number = phonenumbers.parse(value, settings.LOADIFY_PHONE_REGION)
         except phonenumbers.NumberParseException:
-            number = None
-        if number is None or number.extension or any(map(str.isalpha, value)):
+            if _SHORT.fullmatch(value):
+                return phonenumbers.normalize_digits_only(value)
+            raise BadValue(f"{quote(text)} is not a phone number.") from None
+        if number.extension or any(map(str.isalpha, value)):
             raise BadValue(f"{quote(text)} is not a phone number.")
         if "+" in value or "\uff0b" in value or phonenumbers.is_valid_number(number):
             return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -31,11 +31,30 @@ CONTACTS = register(
         # No two lines are the same row; this is what a row is shown and found by.
         key=Key(column="phone", field="phone", fold=str.strip),
         columns=(
-            Column("name", Text("name", Contact.NAME_LENGTH, trim=True), blank_choice=False),
-            Column("phone", Phone(), aliases=("phone number",), blank="never", blank_choice=False),
-            Column("email", Email(), aliases=("email address", "e-mail", "e-mail address"), blank_choice=False),
+            Column(
+                "name",
+                Text("name", Contact.NAME_LENGTH, trim=True),
+                blank_choice=False,
+                about="Up to 255 characters; may be blank.",
+            ),
+            Column(
+                "phone",
+                Phone(),
+                aliases=("phone number",),
+                blank="never",
+                blank_choice=False,
+                about="In any spelling, with or without the country. A contact without a phone number is not stored.",
+            ),
+            Column(
+                "email",
+                Email(),
+                aliases=("email address", "e-mail", "e-mail address"),
+                blank_choice=False,
+                about="May be blank. Upper and lower case are the same.",
+            ),
         ),
-        policy=HoldWithin(match=("phone", "email"), setting="LOADIFY_HOLD_SECONDS"),
+        about="Every line becomes a contact. One whose phone or e-mail was stored a moment ago is held, and stored later.",
+        policy=HoldWithin(match=("phone", "email"), setting="LOADIFY_HOLD_SECONDS", until="closed_until"),
         personal=(Personal("phone", phone_of), Personal("email", email_of)),
     )
 )
@@ -47,15 +66,23 @@ PEOPLE = register(
         model=Person,
         key=Key(column="email", field="email_key", fold=fold),
         columns=(
-            Column("name", Text("name", Person.NAME_LENGTH, trim=True), aliases=("full name",), blank_choice=False),
+            Column(
+                "name",
+                Text("name", Person.NAME_LENGTH, trim=True),
+                aliases=("full name",),
+                blank_choice=False,
+                about="Up to 255 characters; may be blank.",
+            ),
             Column(
                 "email",
                 Email(required=True),
                 aliases=("email address", "e-mail", "e-mail address"),
                 blank="never",
                 blank_choice=False,
+                about="Whom a person is known by. Upper and lower case are the same.",
             ),
         ),
+        about="One record for each e-mail address: the first one stays. The file may do without a heading line.",
         policy=KeepFirst(),
         personal=(Personal("email", email_of),),
     )

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.access import person
 from accounts.models import User
-from importer import control, news, undo
+from importer import control, held, news, undo
 from importer.access import may_see_rows
 from importer.models import Import
 from importer.progress import is_undo, rows_written
@@ -77,7 +77,8 @@ def undo_import(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     run = mine(request, public_id)
     if request.method == "POST":
         return back(request, run, carry_out(control.undo, run, person(request)))
-    context = {"run": run, "written": rows_written(run), "possible": "undo" in offered(run)}
+    waiting = held.waiting_of(run)
+    context = {"run": run, "written": rows_written(run), "waiting": waiting, "possible": "undo" in offered(run)}
     return render(request, "importer/undo.html", context)
 
 

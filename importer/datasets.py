@@ -10,7 +10,7 @@ from random import Random
 
 from django.db import models
 
-from importer.policies import KeepFirst, Overwrite, Policy
+from importer.policies import HoldWithin, KeepFirst, Overwrite, Policy
 from importer.values import BadFile, BadHeading, Cleaner, fold, quote
 
 #: Marks that only say which way a text runs (Unicode, Bidi_Control).
@@ -23,7 +23,7 @@ class Column:
 
     A column that is not `required` may be missing from a file; its field then stays as it is, and new rows get its default.
     `blank` says what an empty cell does to the old value: "clear" it or "keep" it, or "never" where it may not be empty;
-    a person may choose between the first two when `blank_choice` is true.
+    a person may choose between the first two when `blank_choice` is true. `about` says to people what its cells hold.
     """
 
     name: str
@@ -32,6 +32,12 @@ class Column:
     required: bool = True
     blank: str = "clear"
     blank_choice: bool = True
+    about: str = ""
+
+    @property
+    def heading(self) -> str:
+        """What partners of a layout write above it."""
+        return self.aliases[0] if self.aliases else self.name
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,8 @@ class Dataset:
     policy: Policy = Overwrite()
     #: Where files come in several forms; else a file has the columns above.
     layouts: tuple[Layout, ...] = ()
+    #: The layout as which the dataset is seen; "" when as none.
+    as_layout: str = ""
     #: The same in every row of the file, when the dataset is seen as one of its layouts.
     constants: Mapping[str, str] = field(default_factory=dict)
     #: The yes-or-no field that rows missing from a file may be switched off by.
@@ -108,12 +116,27 @@ class Dataset:
     #: Makes the records of a sample file, heading first.
     sample: Callable[[int, Random], Iterator[list[str]]] | None = None
 
+    @property
+    def in_files(self) -> list[Column]:
+        """The columns that a file may have: those that no layout fills by itself."""
+        return [column for column in self.columns if not any(column.name in layout.constants for layout in self.layouts)]
+
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
 
     @property
+    def has_sample(self) -> bool:
+        return self.sample is not None
+
+    @property
     def keeps_first(self) -> bool:
         return isinstance(self.policy, KeepFirst)
+
+    @property
+    def decisive(self) -> frozenset[str]:
+        """Columns that say which rows are the same, so that none of them can be left out."""
+        match = self.policy.match if isinstance(self.policy, HoldWithin) else ()
+        return frozenset((*self.key.columns, *match))
 
     def layout(self, name: str) -> Layout:
         """Raises BadFile when there is none of this name."""
@@ -128,7 +151,7 @@ class Dataset:
         if not layout:
             return self
         found = self.layout(layout)
-        return replace(self, columns=found.columns, constants=found.constants)
+        return replace(self, columns=found.columns, constants=found.constants, as_layout=layout)
 
     def names(self, given: Mapping[str, object]) -> list[str]:
         """The columns that a file gives a value to, in the order of loading: those of `given` that are read from it, then

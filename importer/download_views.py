@@ -1,4 +1,4 @@
-"""Downloads of an import, for its owner and staff: the original file, by a link that expires, and the rejected lines as CSV."""
+"""Downloads of an import: the original file by a link that expires, the rejected lines as CSV; for all, samples."""
 
 import uuid
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from pathlib import PurePath
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.core.files.storage import default_storage
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.access import person
 from accounts.models import User
-from importer import downloads
+from importer import datasets, downloads
 from importer.access import may_see_rows
 from importer.control_views import mine
 from importer.intake import uploads
@@ -72,6 +72,15 @@ def file_of_import(public_id: uuid.UUID, asker: User) -> tuple[str, str]:
 
 #: The kinds of links, and how a person who may have what they open finds its path in storage and its name.
 OPENERS: dict[str, Callable[[uuid.UUID, User], tuple[str, str]]] = {"import": file_of_import}
+
+
+@require_safe
+def sample(request: HttpRequest, dataset: str) -> HttpResponseBase:
+    """A small file as the dataset wants it."""
+    found = next((one for one in datasets.all() if one.name == dataset and one.sample), None)
+    if found is None:
+        raise Http404("There is no sample of this dataset.")
+    return streamed(request, downloads.sample(found), "text/csv; charset=utf-8", f"{dataset}-sample.csv")
 
 
 @require_safe

@@ -12,10 +12,11 @@ from pathlib import PurePath
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from importer import datasets, retention
 from importer.loaders import work_tables
-from importer.models import Change, Import, Mapping, Reject, StoredFile
+from importer.models import Change, Held, HeldValue, Import, Mapping, Reject, StoredFile
 from importer.sought import Form, Sought
 from importer.states import FINAL
 from importer.values import ImportProblem, without_quotes
@@ -88,6 +89,22 @@ def _rows(form: Form) -> QuerySet[Any]:
     by_key = form.personal.column == key.column and not key.more
     where = {key.field: key.fold(form.value)} if by_key else {form.personal.column: form.value}
     return form.dataset.model._default_manager.filter(**where)
+
+
+def held_rows(sought: Sought) -> Iterator[Found]:
+    """Rows that wait for their moment, which is then never; and what is kept of those that were stored or discarded."""
+    for form in sought.forms:
+        held = Held.objects.filter(dataset=form.dataset.name, **{f"values__{form.personal.column}": form.value})
+        if number := held.count():
+            yield Found(f"Held {form.dataset.title.lower()}", number, partial(_never, held))
+
+
+def _never(held: QuerySet[Held]) -> None:
+    numbers = list(held.values_list("pk", flat=True))
+    HeldValue.objects.filter(held__in=numbers).delete()
+    waiting = Held.objects.filter(pk__in=numbers, state=Held.State.WAITING)
+    waiting.update(state=Held.State.DISCARDED, ended_at=timezone.now())
+    Held.objects.filter(pk__in=numbers).update(values={})
 
 
 def rejects(sought: Sought) -> Iterator[Found]:
@@ -168,7 +185,7 @@ def _without(value: Any, sought: Sought) -> Any:
 
 
 #: In the order in which they are cleared.
-PLACES: list[Place] = [changes, rows, rejects, read_lines, notes, file_names]
+PLACES: list[Place] = [changes, rows, held_rows, rejects, read_lines, notes, file_names]
 
 
 def found(sought: Sought) -> Iterator[Found]:

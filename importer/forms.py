@@ -52,6 +52,25 @@ class NewImport(forms.Form):
         return data
 
 
+class KindOfFile(forms.Form):
+    """Which layout of a dataset a file has: what was recognised, or nothing as long as that is not known."""
+
+    use_required_attribute = False
+
+    layout = forms.ChoiceField(label="Which kind of report is it?", error_messages={"required": "Choose which kind it is."})
+
+    def __init__(self, dataset: Dataset, recognised: str, data: Mapping[str, Any] | None = None) -> None:
+        super().__init__(data, initial={"layout": recognised})
+        kinds = [(layout.name, layout.title) for layout in dataset.layouts]
+        _choose_from(self.fields["layout"], kinds if recognised else [("", "— choose —"), *kinds])
+        if not dataset.layouts:
+            del self.fields["layout"]
+
+    def chosen(self) -> str:
+        """The layout's name; "" while there is none, or one that the dataset does not have."""
+        return str(self.cleaned_data.get("layout", "")) if self.is_bound and self.is_valid() else ""
+
+
 class Reading(forms.Form):
     """How a file is read: what was found out, to be changed by a person."""
 
@@ -201,8 +220,8 @@ class Decision(forms.Form):
     def __init__(self, run: Import, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.options = Options.of(run.options)
-        key = datasets.get(run.dataset).key.columns
-        names = [name for name in run.checkpoint.get("places", {}) if name not in key]
+        decisive = datasets.get(run.dataset).decisive
+        names = [name for name in run.checkpoint.get("places", {}) if name not in decisive]
         _choose_from(self.fields["left_out"], [(name, name) for name in names])
 
     def chosen(self) -> tuple[frozenset[str], bool]:

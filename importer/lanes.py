@@ -13,12 +13,13 @@ BUCKET = 20_000
 LANES = 2
 
 
-def lanes_for(keys: int) -> dict[str, list[int]]:
-    """Stretches of the plan: {name: [keys done, after which key it begins, its last key]}; one is enough for few keys.
+def lanes_for(keys: int, in_turn: bool) -> dict[str, list[int]]:
+    """Stretches of the plan: {name: [keys done, after which key it begins, its last key]}; one is enough for few keys, and
+    where rows must be written `in_turn`.
 
     Only PostgreSQL takes two writers that do not hinder each other.
     """
-    count = LANES if keys >= 2 * BUCKET and connection.vendor == "postgresql" else 1
+    count = LANES if keys >= 2 * BUCKET and not in_turn and connection.vendor == "postgresql" else 1
     edges = [keys * number // count for number in range(count + 1)]
     return {str(number): [0, edges[number], edges[number + 1]] for number in range(count)}
 

@@ -51,6 +51,16 @@ def keep_out(dataset: str) -> None:
         raise Taken(lock.run)
 
 
+def turn(dataset: str) -> None:
+    """Stand in line, to the end of the caller's transaction, for saying when rows of a dataset may be stored.
+
+    An import has the dataset for as long as it runs; held rows whose moment comes meanwhile are stored between two of its
+    steps.
+    """
+    DatasetLock.objects.get_or_create(dataset=f"{dataset} holds")
+    DatasetLock.objects.select_for_update().get(dataset=f"{dataset} holds")
+
+
 def release(run: Import) -> None:
     DatasetLock.objects.filter(dataset=run.dataset, run=run).update(run=None, holder="", lease_until=None)
 

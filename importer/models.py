@@ -224,6 +224,51 @@ class Reject(models.Model):
         return self.reason
 
 
+class Held(models.Model):
+    """A line that came too early for its dataset: it waits here until its moment, and is stored then by the timetable."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        STORED = "stored", "Stored"
+        DISCARDED = "discarded", "Discarded"
+
+    run = models.ForeignKey(Import, models.CASCADE, related_name="holds", db_index=False)
+    line = models.BigIntegerField()
+    dataset = models.CharField(max_length=40)
+    #: {column: text of the value, as the cleaners made it}
+    values = models.JSONField()
+    due_at = models.DateTimeField()
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    ended_at = models.DateTimeField(null=True)
+    #: Who let it through before its moment, or discarded it.
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    #: The row it has become.
+    row_id = models.BigIntegerField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "line"], name="held_run_line_unique")]
+        indexes = [models.Index(fields=["state", "dataset", "due_at", "id"], name="held_due")]
+
+    def __str__(self) -> str:
+        return f"line {self.line} of import {self.run_id}, {self.state}"
+
+
+class HeldValue(models.Model):
+    """What a waiting row has in a column that bars others: the next row with it comes after `due_at`."""
+
+    held = models.ForeignKey(Held, models.CASCADE, related_name="bars")
+    dataset = models.CharField(max_length=40)
+    column = models.CharField(max_length=40)
+    value = ByteOrdered(max_length=320)
+    due_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["dataset", "column", "value", "due_at"], name="held_value")]
+
+    def __str__(self) -> str:
+        return f"{self.column} of held row {self.held_id}"
+
+
 class StagedRow(models.Model):
     """A cleaned line that waits to be written, on databases other than PostgreSQL, where each import has a table for them.
 

@@ -1,8 +1,9 @@
 """Numbers as small pictures: points, paths and widths for the SVG of the pages, which carry no style attributes."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 #: As many columns as a phone can still tell apart.
 COLUMNS = 60
@@ -56,6 +57,34 @@ def area(points: Sequence[Point], width: int = 600, height: int = 100) -> str:
         top = height - point.rate / peak * (height - 2)
         steps.append(f"L{place * step:.1f} {top:.1f}H{(place + 1) * step:.1f}")
     return f"M0 {height}{''.join(steps)}V{height}Z"
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """How many things happen in each of some equal stretches of time, as columns (left, top, width, height) of a picture that
+    is 600 wide and 100 high."""
+
+    begin: datetime
+    end: datetime
+    most: int
+    columns: tuple[tuple[float, float, float, float], ...]
+
+
+def moments_ahead(moments: Iterable[datetime], now: datetime, columns: int = COLUMNS) -> Ahead | None:
+    """A picture of `moments`, from `now` to the last; None when there are not at least two different ones."""
+    known = sorted(max(moment, now) for moment in moments)
+    if not known or known[0] == known[-1]:
+        return None
+    span = (known[-1] - now).total_seconds()
+    counts = [0] * columns
+    for moment in known:
+        counts[min(columns - 1, int((moment - now).total_seconds() / span * columns))] += 1
+    most, width = max(counts), 600 / columns
+    drawn = ((place, max(2.0, count / most * 98)) for place, count in enumerate(counts) if count)
+    bars = tuple(
+        (round(place * width, 1), round(100 - height, 1), round(width - 1, 1), round(height, 1)) for place, height in drawn
+    )
+    return Ahead(now, known[-1], most, bars)
 
 
 def widths(counts: Sequence[int], total: int = BAR_WIDTH) -> list[tuple[float, float]]:

@@ -1,9 +1,13 @@
 """What happens when the key of a row is there already."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
+
+#: A column and a value in it.
+Value = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -21,11 +25,13 @@ class HoldWithin:
     """Every line becomes a row, but none that shares a value of a column of `match` with one stored less than a while ago.
 
     A line that comes too early is held until it may be stored. Blank values match nothing. `setting` names the setting that
-    holds the while, in seconds; the model keeps the moment of storing in `stored_at`.
+    holds the while, in seconds. The model keeps the moment of storing in `created_at`, and in its field `until` the moment
+    from which its values may be stored again.
     """
 
     match: tuple[str, ...]
     setting: str
+    until: str
 
     @property
     def window(self) -> timedelta:
@@ -33,3 +39,25 @@ class HoldWithin:
 
 
 Policy = Overwrite | KeepFirst | HoldWithin
+
+
+class Moments:
+    """When rows may be stored, one after the other: each moment is `window` behind the last one with a value in common."""
+
+    def __init__(self, window: timedelta, now: datetime) -> None:
+        self.window = window
+        self.now = now
+        self.last: dict[Value, datetime] = {}
+
+    def know(self, value: Value, last: datetime | None) -> None:
+        """`value` was stored, or will be, at `last`; what is known of it already stands."""
+        if last is not None:
+            self.last.setdefault(value, last)
+
+    def of(self, values: Iterable[Value]) -> datetime:
+        """The moment of the next row, which has `values`, blank ones left out: `now`, or later when it comes too early."""
+        having = list(values)
+        moment = max([self.now, *(self.last[value] + self.window for value in having if value in self.last)])
+        for value in having:
+            self.last[value] = moment
+        return moment

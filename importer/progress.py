@@ -11,7 +11,9 @@ from django.utils import timezone
 from importer import datasets
 from importer.models import DatasetLock, Import
 from importer.pictures import Point, speed_over_time
+from importer.recognition import Kind
 from importer.states import FINAL, NEEDS_SOMEBODY, WORKING, State
+from importer.values import BadFile
 
 #: phase → where it begins and how much of the bar is its own, in percent.
 SHARES: dict[State, tuple[int, int]] = {
@@ -78,6 +80,7 @@ class Snapshot:
     remaining: int
     rejected: int
     superseded: int
+    held: int
     rows_per_second: float | None
     seconds_left: float | None
     elapsed: float | None
@@ -93,7 +96,7 @@ class Snapshot:
     written: int
     #: Rows it switched off because the file does not have them: no lines of the file, so in no bucket.
     deactivated: int
-    #: What an undo has done so far: rows "restored", "removed", "kept", "gone"; None without one.
+    #: What an undo has done so far: rows "restored", "removed", "kept", "gone", and held ones "discarded"; None without one.
     undone: Mapping[str, int] | None
     started_at: datetime | None
     finished_at: datetime | None
@@ -136,7 +139,7 @@ def snapshot(run: Import, ask_holder: bool = True) -> Snapshot:
     elapsed = ((run.finished_at or timezone.now()) - began).total_seconds() if began else None
     return Snapshot(
         id=run.public_id,
-        dataset=dataset_title(run.dataset),
+        dataset=title(run),
         state=state,
         words=words(run),
         version=run.version,
@@ -146,6 +149,7 @@ def snapshot(run: Import, ask_holder: bool = True) -> Snapshot:
         remaining=max(0, run.lines - run.counted),
         rejected=run.rejected,
         superseded=run.superseded,
+        held=run.held,
         rows_per_second=rows_per_second(run, elapsed),
         seconds_left=seconds_left(run),
         elapsed=elapsed,
@@ -159,7 +163,9 @@ def snapshot(run: Import, ask_holder: bool = True) -> Snapshot:
         else None,
         written=rows_written(run),
         deactivated=run.deactivated,
-        undone={name: run.undo.get(name, 0) for name in ("restored", "removed", "kept", "gone")} if is_undo(run) else None,
+        undone={name: run.undo.get(name, 0) for name in ("restored", "removed", "kept", "gone", "discarded")}
+        if is_undo(run)
+        else None,
         started_at=run.started_at,
         finished_at=run.finished_at,
     )
@@ -190,12 +196,14 @@ def rows_written(run: Import) -> int:
     return max(0, run.created + run.updated + run.deactivated - taken_back)
 
 
-def dataset_title(name: str) -> str:
+def title(run: Import) -> str:
+    """What the file is, for people: “Products”, “Card reports (Delivered)”."""
     try:
-        return datasets.get(name).title
-    except KeyError:
+        dataset = datasets.get(run.dataset)
+        return Kind(dataset, dataset.layout(run.layout) if run.layout else None).title
+    except (KeyError, BadFile):
         # The history outlives a dataset whose app was taken out.
-        return name
+        return run.dataset
 
 
 def buckets(run: Import) -> tuple[Bucket, ...]:

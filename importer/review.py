@@ -14,6 +14,8 @@ from importer.values import ImportProblem, quote
 
 #: Percentages of less than this say nothing: rows of a catalogue, rows that a warning is about, rows of a drift.
 LEAST_CATALOGUE, LEAST_ROWS, LEAST_DRIFT = 100, 20, 10
+#: Seconds from which it is worth a warning how long rows would be held.
+LONG_WAIT = 3600
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Decision:
 def loader_of(run: Import) -> Loader:
     """The loader of a file whose heading was read, without the columns that a person left out."""
     dataset = datasets.of_old(run.dataset)
-    left_out = set(Options.of(run.options).left_out) - set(dataset.key.columns)
+    left_out = set(Options.of(run.options).left_out) - dataset.decisive
     found = dataset.seen_as(run.layout).names(run.checkpoint["places"])
     return loader_for(dataset, run.pk, [name for name in found if name not in left_out])
 
@@ -35,7 +37,8 @@ def loader_of(run: Import) -> Loader:
 def decide(run: Import, found: Compared, loader: Loader) -> Decision:
     """Sum up what COMPARE found. Part of the caller's transaction; makes the list of duplicates when the import waits.
 
-    The review: `counts` {to_create, to_update, unchanged, superseded, rejected, missing}, `columns` [{name, changed, emptied}],
+    The review: `counts` {to_create, to_update, to_hold, unchanged, superseded, rejected, missing},
+    `columns` [{name, changed, emptied}],
     `warnings` [{kind, sentence}], `mangled` {kind: {count, examples}}, `rows_before`, `drift` (a sentence or ""), `approved`
     (the counts that a person agreed to, with their `columns`), and `absent` (rows that could be switched off) when it waits.
     """
@@ -47,14 +50,16 @@ def decide(run: Import, found: Compared, loader: Loader) -> Decision:
                 "Switching off what the file does not have needs PostgreSQL; this site runs on another database."
             )
         return Decision({}, waits=False)
-    planned = found.to_create + found.to_update
     superseded = run.lines - run.rejected - found.keys
-    mangled = {"scientific": loader.scientific(), "shortened": loader.shortened()} if found.to_create else {}
+    mangled = (
+        {"scientific": loader.scientific(), "shortened": loader.shortened()} if found.to_create and not loader.in_turn else {}
+    )
     review: dict[str, Any] = {
         "counts": {
             "to_create": found.to_create,
             "to_update": found.to_update,
-            "unchanged": found.keys - planned,
+            "to_hold": found.to_hold,
+            "unchanged": found.keys - found.planned,
             "superseded": superseded,
             "rejected": run.rejected,
             "missing": found.missing,
@@ -80,7 +85,7 @@ def decide(run: Import, found: Compared, loader: Loader) -> Decision:
 
 def needed(run: Import, review: dict[str, Any]) -> bool:
     """True when `run`, of which nothing was written yet, must not go on before a person has seen `review`."""
-    if Options.of(run.options).unasked or run.created or run.updated or run.deactivated or "approved" in review:
+    if Options.of(run.options).unasked or run.created or run.updated or run.held or run.deactivated or "approved" in review:
         return False
     if review["drift"] or review["warnings"] or run.review.get("chosen") or run.mode == Import.Mode.REVIEW:
         return True
@@ -108,6 +113,11 @@ def warnings(run: Import, found: Compared, mangled: dict[str, Any]) -> list[dict
     if found.missing and run.rejected:
         lines = "1 line was" if run.rejected == 1 else f"{run.rejected:,} lines were"
         warn("rejected", f"{lines} rejected; the keys that stand there count as missing from the file.")
+    if found.longest_wait > LONG_WAIT:
+        hours = found.longest_wait / 3600
+        warn(
+            "held", f"{found.to_hold:,} lines come too early, and the last of them would be stored in about {hours:,.1f} hours."
+        )
     for kind, keys in mangled.items():
         warn(kind, _mangled(kind, keys["count"], keys["examples"][0]))
     return said
@@ -126,10 +136,14 @@ def _mangled(kind: str, number: int, example: list[Any]) -> str:
 def drift(approved: dict[str, Any], review: dict[str, Any], lines: int) -> str:
     """A sentence when `review` has moved away from the counts that a person agreed to; "" when it is near enough."""
     counts = review["counts"]
-    names = ("to_create", "to_update", "missing")
-    if _drifted(max(abs(counts[name] - approved.get(name, 0)) for name in names), lines):
+    # What is held is an estimate that time alone changes.
+    moved = (
+        abs(_new(counts) - _new(approved)),
+        *(abs(counts[name] - approved.get(name, 0)) for name in ("to_update", "missing")),
+    )
+    if _drifted(max(moved), lines):
         then, now = (
-            f"{part.get('to_create', 0):,} created, {part.get('to_update', 0):,} updated and {part.get('missing', 0):,} missing"
+            f"{_new(part):,} created, {part.get('to_update', 0):,} updated and {part.get('missing', 0):,} missing"
             for part in (approved, counts)
         )
         return f"Rows were changed since you looked: you approved {then}; now it would be {now}. Please look again."
@@ -143,6 +157,10 @@ def drift(approved: dict[str, Any], review: dict[str, Any], lines: int) -> str:
                     f"in {column[count]:,} rows, not in {before[count]:,}. Please look again."
                 )
     return ""
+
+
+def _new(counts: dict[str, Any]) -> int:
+    return int(counts.get("to_create", 0) + counts.get("to_hold", 0))
 
 
 def _drifted(moved: int, lines: int) -> bool:

@@ -104,7 +104,7 @@ def _context(request: HttpRequest, run: Import) -> dict[str, Any]:
         "key": dataset.key.column,
         "options": options,
         "progress": {"buckets": _buckets(counts)},
-        "columns": [(name, columns.get(name), name in dataset.key.columns) for name in names],
+        "columns": [(name, columns.get(name), name in dataset.decisive) for name in names],
         "absent": counts["missing"] if options.deactivate_missing else run.review.get("absent", 0),
         "switch": dataset.switch,
         "tab": tab,
@@ -119,9 +119,13 @@ def _buckets(counts: dict[str, int]) -> list[Bucket]:
     words = {
         "to_create": "would be created",
         "to_update": "would be updated",
+        "to_hold": "would be held",
         "unchanged": "unchanged",
         "superseded": "superseded",
         "rejected": "rejected",
     }
-    colours = {"to_create": "created", "to_update": "updated"}
-    return [Bucket(colours.get(name, name), text, counts[name]) for name, text in words.items()]
+    colours = {"to_create": "created", "to_update": "updated", "to_hold": "held"}
+    shown = {name: counts.get(name, 0) for name in words}
+    return [
+        Bucket(colours.get(name, name), words[name], number) for name, number in shown.items() if number or name != "to_hold"
+    ]

@@ -14,7 +14,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
-from importer import datasets, locks, review, stopping
+from importer import datasets, held, locks, review, stopping
 from importer.attempt import Attempt
 from importer.datasets import Dataset
 from importer.heart import Heart, Interrupted, Lost
@@ -128,10 +128,10 @@ class Runner:
         with self.step() as step:
             loader = self.loader()
             found = loader.compare(self.options.deactivate_missing and bool(self.dataset.switch))
-            planned = found.to_create + found.to_update
+            planned = found.planned
             superseded = self.run.lines - self.run.rejected - found.keys
             step.set |= {"superseded": superseded, "unchanged": found.keys - planned}
-            step.checkpoint |= {"lanes": lanes_for(planned), "missing": found.missing, "missing_done": 0}
+            step.checkpoint |= {"lanes": lanes_for(planned, loader.in_turn), "missing": found.missing, "missing_done": 0}
             decision = review.decide(self.run, found, loader)
             step.set["review"] = decision.review
             if decision.waits:
@@ -152,7 +152,8 @@ class Runner:
         try:
             with self.step():
                 loader = self.loader()
-                missing = search_indexes.drop(loader.table, loader.stage)
+                # Rows that are written in turn are looked up by these indexes.
+                missing = [] if loader.in_turn else search_indexes.drop(loader.table, loader.stage)
                 if missing:
                     locks.note_missing(self.run.dataset, missing)
         except OperationalError as problem:
@@ -199,11 +200,15 @@ class Runner:
         for _ in range(5):
             try:
                 with self.step() as step:
-                    found = self.loader().apply(after, until)
+                    loader = self.loader()
+                    if loader.in_turn:
+                        locks.turn(self.run.dataset)
+                    found = loader.apply(after, until)
                     step.add |= {
                         "created": found.created,
                         "updated": found.updated,
-                        "unchanged": found.keys - found.created - found.updated,
+                        "held": found.held,
+                        "unchanged": found.keys - found.created - found.updated - found.held,
                         "step_done": until - after,
                     }
                     step.lane = lane, [until - begin, begin, end]
@@ -234,8 +239,11 @@ class Runner:
         undo = Undo(self.dataset, self.run.pk)
         if "undone" not in self.run.checkpoint:
             with self.step() as step:
+                # First, so that the timetable stores none of them behind our back.
+                discarded = held.discard_of(self.run, self.run.decided_by)
                 self.loader().index_changes()
                 step.set |= {"step_done": 0, "step_total": undo.total()}
+                step.set["undo"] = self.run.undo | {"discarded": self.run.undo.get("discarded", 0) + discarded}
                 step.checkpoint["undone"] = 0
         while self._undo_bucket(undo):
             pass

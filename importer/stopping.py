@@ -56,7 +56,7 @@ def queue_undo(run: Import) -> None:
     checkpoint = {name: value for name, value in run.checkpoint.items() if name != "undone"}
     checkpoint |= {"v": 1, "phase": State.UNDOING, "attempt": run.attempt}
     # What an undo before this one took back is still taken back; what it left is looked at again.
-    done = {name: run.undo.get(name, 0) for name in ("restored", "removed")}
+    done = {name: run.undo.get(name, 0) for name in ("restored", "removed", "discarded")}
     done |= {"kept": 0, "gone": 0, "began": timezone.now().isoformat()}
     fields = {"checkpoint": checkpoint, "undo": done, "finished_at": None, "step_done": 0, "step_total": 0}
     save(run, State.QUEUED, **fields)
@@ -79,8 +79,8 @@ def phase(run: Import) -> State:
 
 
 def wrote(run: Import) -> bool:
-    """True when rows of the dataset were changed."""
-    return run.created + run.updated + run.deactivated > 0
+    """True when rows of the dataset were changed, or are held to be stored later."""
+    return run.created + run.updated + run.deactivated + run.held > 0
 
 
 def told(run: Import, news: Import.News) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from importer import erasure, locks, retention, runner, stopping
+from importer import erasure, held, locks, retention, runner, stopping
 from importer.intake import uploads
 from importer.loaders import search_indexes, work_tables
 from importer.loaders.sql import itself
-from importer.models import DatasetLock, Import
+from importer.models import DatasetLock, Held, Import
 from importer.signals import import_ended
 from importer.states import FINAL, WORKING, State
 
@@ -116,6 +116,7 @@ def tidy() -> None:
             if ended:
                 work_tables.drop(run_id)
     forget_changes()
+    held.forget()
     uploads.forget_abandoned()
     retention.delete_old()
     erasure.delete_all_left()
@@ -128,6 +129,8 @@ def forget_changes() -> None:
         state__in=FINAL,
         finished_at__lt=timezone.now() - timedelta(days=settings.LOADIFY_CHANGES_DAYS),
     )
+    # A row that is still held writes its Change when it is stored.
+    old = old.exclude(pk__in=Held.objects.filter(state=Held.State.WAITING).values("run"))
     for run_id in old.order_by("pk").values_list("pk", flat=True):
         with _still_ended(run_id) as ended:
             if ended:

@@ -14,7 +14,7 @@ from django.db import connection
 
 from importer.datasets import Dataset
 from importer.loaders.sql import one, quoted, row
-from importer.models import Change
+from importer.models import Change, Held
 
 BUCKET = 20_000
 
@@ -36,11 +36,14 @@ def changes_table(run_id: int) -> str:
 
 
 def possible(run_id: int) -> bool:
-    """True when the Changes of the import are there.
+    """True when the Changes of the import are there, or rows of it wait to be stored.
 
     Asks the table of all Changes, which PostgreSQL narrows to this import's: that one may be dropped at any moment.
     """
-    return connection.vendor == "postgresql" and Change.objects.filter(run_id=run_id).exists()
+    if connection.vendor != "postgresql":
+        return False
+    waiting = Held.objects.filter(run_id=run_id, state=Held.State.WAITING)
+    return Change.objects.filter(run_id=run_id).exists() or waiting.exists()
 
 
 class Undo:

@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from importer import control_views, download_views, prepare_views, review_views, upload_views, views
+from importer import control_views, download_views, held_views, prepare_views, review_views, upload_views, views
 
 urlpatterns = [
     path("imports/", views.index, name="imports"),
     path("imports/new/", upload_views.new, name="import-new"),
+    path("imports/sample/<slug:dataset>.csv", download_views.sample, name="import-sample"),
     path("imports/prepare/<uuid:public_id>/", prepare_views.prepare, name="import-prepare"),
     path("imports/<uuid:public_id>/", views.show, name="import"),
     # The channel is fixed here; django-eventstream's own choice would let the query name any.
@@ -28,6 +29,9 @@ urlpatterns = [
     path("imports/<uuid:public_id>/retry/", control_views.press, {"verb": "retry"}, name="import-retry"),
     path("imports/<uuid:public_id>/cancel/", control_views.cancel, name="import-cancel"),
     path("imports/<uuid:public_id>/undo/", control_views.undo_import, name="import-undo"),
+    path("held/", held_views.index, name="held"),
+    path("held/<int:pk>/release/", held_views.decide, {"verb": "release"}, name="held-release"),
+    path("held/<int:pk>/discard/", held_views.decide, {"verb": "discard"}, name="held-discard"),
     path("uploads/", upload_views.uploads, name="uploads"),
     path("uploads/<uuid:public_id>", upload_views.upload, name="upload"),
 ]

@@ -108,8 +108,9 @@ def programs(port: int) -> list[Program]:
     # Web first: its start is what a person waits for.
     web = [sys.executable, "-m", "loadify.web", "-b", "127.0.0.1", "-p", str(port), "loadify.asgi:application"]
     worker = [*celery, "worker", "--loglevel", "INFO", "--without-mingle", "--without-gossip"]
-    # One task at a time, in a thread: the coordinator of deliveries, which has threads of its own.
-    webhooks = [*worker, "--queues", "webhooks", "--pool", "threads", "--concurrency", "1", "--hostname", "webhooks@%h"]
+    # What must be on time: the coordinator of deliveries, which has threads of its own, and the storing of held rows.
+    webhooks = [*worker, "--queues", "webhooks,punctual", "--pool", "threads", "--concurrency", "2"]
+    webhooks += ["--hostname", "webhooks@%h"]
     beat = [*celery, "beat", "--loglevel", "INFO", "--pidfile="]
     return [
         Program("web", web, cwd=base),

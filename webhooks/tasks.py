@@ -14,15 +14,19 @@ from webhooks import endpoints, hints
 from webhooks.delivery import Coordinator
 
 _stop = threading.Event()
+_one_coordinator = threading.Lock()
 
 
 @shared_task(name=hints.TASK)
 def deliver() -> None:
-    """Deliver until nothing is due. The worker of this queue runs one task at a time, so it has one coordinator."""
+    """Deliver until nothing is due, unless another thread of this worker is at it: a worker has one coordinator."""
+    if not _one_coordinator.acquire(blocking=False):
+        return
     try:
         Coordinator(_stop).run()
     finally:
         connection.close()
+        _one_coordinator.release()
 
 
 @shared_task(name="webhooks.purge")

@@ -28,6 +28,7 @@ class PortableLoader:
 
     #: Keys that `apply` should be given at once, at most: about a second's work, so that a pause need not wait for longer.
     most = 2_000
+    in_turn = False
 
     def __init__(self, dataset: Dataset, run_id: int, names: Sequence[str]) -> None:
         self.dataset = dataset

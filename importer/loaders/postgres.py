@@ -47,6 +47,14 @@ class Compared:
     missing: int = 0
     #: Live rows before; counted only when some of them would change.
     live: int = 0
+    #: Lines that come too early to be stored at once, and the seconds until the last of them may be: both an estimate.
+    to_hold: int = 0
+    longest_wait: float = 0.0
+
+    @property
+    def planned(self) -> int:
+        """Lines that APPLY has to do with."""
+        return self.to_create + self.to_update + self.to_hold
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,7 @@ class Applied:
     keys: int
     created: int
     updated: int
+    held: int = 0
 
 
 @dataclass(frozen=True)
@@ -78,6 +87,8 @@ class PostgresLoader:
 
     #: Keys that `apply` should be given at once, at most.
     most = 20_000
+    #: Rows must be written one bucket after the other.
+    in_turn = False
 
     def __init__(self, dataset: Dataset, run_id: int, names: Sequence[str]) -> None:
         self.dataset = dataset
@@ -94,12 +105,14 @@ class PostgresLoader:
         #: Live rows stay as they are, and of lines with one key the first wins.
         self.keeps_first = dataset.keeps_first
         self.columns = [quoted(name) for name in self.names]
-        self.types = [_type(meta.get_field(name)) for name in self.names]
+        self.fields = [meta.get_field(name) for name in self.names]
+        self.types = [_type(field) for field in self.fields]
 
     # --- staging ---------------------------------------------------------------------------------------------------
 
     def make_stage(self) -> None:
-        columns = ", ".join(f"{column} {kind}" for column, kind in zip(self.columns, self.types, strict=True))
+        kinds = [kind + _collated(field) for kind, field in zip(self.types, self.fields, strict=True)]
+        columns = ", ".join(f"{column} {kind}" for column, kind in zip(self.columns, kinds, strict=True))
         run(
             f'CREATE TABLE {self.stage} ("#line" bigint NOT NULL, "#key" text COLLATE "C" NOT NULL, {columns})'
             " WITH (autovacuum_enabled = false)"
@@ -411,6 +424,12 @@ def _type(field: Any) -> str:
     """The type of a staged column: text for every kind of text (the length was checked), else the field's own."""
     kind = field.db_type(connection) or "text"
     return "text" if kind.startswith(("varchar", "character varying")) else kind
+
+
+def _collated(field: Any) -> str:
+    """SQL: texts are compared as in the live table; PostgreSQL refuses to compare two collations."""
+    collation = field.db_parameters(connection).get("collation")
+    return f' COLLATE "{collation}"' if collation else ""
 
 
 def _number(key: str) -> str:

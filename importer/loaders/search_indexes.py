@@ -47,12 +47,13 @@ def clean(table: str) -> None:
 
 
 def found(table: str) -> list[tuple[str, str, str]]:
-    """Name, definition and method of every index that neither keeps rows unique nor is a key."""
+    """Name, definition and method of every index that neither bars rows nor is a key."""
     if connection.vendor != "postgresql":
         return []
     return rows(
         """SELECT c.relname, pg_get_indexdef(c.oid), am.amname
         FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am am ON am.oid = c.relam
-        WHERE i.indrelid = %(table)s::regclass AND NOT i.indisunique AND NOT i.indisprimary ORDER BY c.relname""",
+        WHERE i.indrelid = %(table)s::regclass AND NOT i.indisunique AND NOT i.indisprimary
+        AND NOT i.indisexclusion ORDER BY c.relname""",
         {"table": table},
     )

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("importer", "0005_mail_not_before"),
+        ("importer", "0006_held_rows"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

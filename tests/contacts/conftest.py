@@ -1,0 +1,3 @@
+from tests.importer.conftest import load, submit
+
+__all__ = ["load", "submit"]
