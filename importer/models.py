@@ -21,6 +21,10 @@ def uuid7() -> uuid.UUID:
 class StoredFile(models.Model):
     """A file in storage, or the part of it that has arrived."""
 
+    class Why(models.TextChoices):
+        RETENTION = "retention", "Older than files are kept"
+        ERASED = "erased", "Held data of a person who was erased"
+
     public_id = models.UUIDField(default=uuid7, unique=True, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="files")
     name = models.CharField(max_length=255)
@@ -31,9 +35,33 @@ class StoredFile(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(null=True)
     completed_at = models.DateTimeField(null=True)
+    #: When the file was deleted, and why; the bytes are gone from storage once `path` is blank.
+    deleted_at = models.DateTimeField(null=True)
+    deleted_why = models.CharField(max_length=10, choices=Why, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["deleted_at"],
+                name="file_to_delete",
+                condition=models.Q(deleted_at__isnull=False) & ~models.Q(path=""),
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def fate(self) -> str:
+        """When and why the file was deleted, as a sentence; "" while it is kept."""
+        if self.deleted_at is None:
+            return ""
+        reasons = {
+            self.Why.RETENTION: "it was older than files are kept here",
+            self.Why.ERASED: "it held data of a person whose data was erased",
+        }
+        day = timezone.localtime(self.deleted_at)
+        return f"The file was deleted on {day.day} {day:%B %Y}, because {reasons[self.Why(self.deleted_why)]}."
 
 
 class Import(models.Model):
@@ -294,3 +322,25 @@ class Change(models.Model):
 
     def __str__(self) -> str:
         return f"row {self.row_id} of {self.dataset} {self.get_kind_display()}"
+
+
+class Erasure(models.Model):
+    """That somebody's personal data was erased: when, by whom, how much of it and where, and never whose."""
+
+    at = models.DateTimeField(default=timezone.now)
+    #: Nobody when it was done on the command line.
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    #: What was searched for: the name of a column, such as "email".
+    kind = models.CharField(max_length=40)
+    #: HMAC-SHA-256 of the value under SECRET_KEY: tells whether a value was erased to those who know the value.
+    digest = models.CharField(max_length=64)
+    #: {place: how many entries went from it}
+    counts = models.JSONField(default=dict)
+    #: Paths in storage that are still to be deleted.
+    files_left = models.JSONField(default=list)
+
+    class Meta:
+        indexes = [models.Index(fields=["digest"], name="erasure_digest")]
+
+    def __str__(self) -> str:
+        return f"erasure of one {self.kind}"

@@ -9,6 +9,7 @@ from django.core.files.storage import default_storage
 
 from importer import mapping, mended, recognition
 from importer.datasets import Dataset, Layout
+from importer.intake import uploads
 from importer.models import StoredFile
 from importer.readers.formats import Format, open_rows
 from importer.rows import Batch, Cleaning
@@ -58,8 +59,7 @@ def opened(file: StoredFile) -> Iterator[IO[bytes]]:
     """The bytes of a stored file. Raises BadFile when there are none."""
     if not file.size:
         raise BadFile(f"The file {quote(file.name)} is empty.")
-    if not default_storage.exists(file.path):
-        raise BadFile("The file is not in storage any more; upload it again.")
+    uploads.check_there(file)
     with default_storage.open(file.path) as content:
         yield content
 

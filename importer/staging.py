@@ -39,8 +39,9 @@ class Staging:
     def go(self) -> None:
         """Stage what is left of the file. Raises BadFile when it is gone, is another one by now, or has too many rejects."""
         stored = self.run.file
-        if stored is None or not default_storage.exists(stored.path):
+        if stored is None:
             raise BadFile("The file is not in storage any more; upload it again.")
+        uploads.check_there(stored)
         # Of an import that was stopped by this, and is tried again, or whose worker died before it could say so.
         self._check_rejects()
         with default_storage.open(stored.path) as file:

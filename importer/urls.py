@@ -21,6 +21,7 @@ urlpatterns = [
     path("imports/<uuid:public_id>/rejects/", views.rejects, name="import-rejects"),
     path("imports/<uuid:public_id>/rejects.csv", download_views.rejects_csv, name="import-rejects-csv"),
     path("imports/<uuid:public_id>/file", download_views.original, name="import-file"),
+    path("files/<str:token>", download_views.by_link, name="file-link"),
     path("imports/<uuid:public_id>/kept/", views.kept, name="import-kept"),
     path("imports/<uuid:public_id>/control/", control_views.part, name="import-control"),
     path("imports/<uuid:public_id>/pause/", control_views.press, {"verb": "pause"}, name="import-pause"),
