@@ -18,9 +18,13 @@ def event_key(card: str, stage: str, at: str, reference: str, phone: str, commen
     return f"{fold(card)} {hashlib.sha256(rest.encode()).hexdigest()[:40]}"
 
 
-_REFERENCE = Column("reference", Text("ID", CardEvent.REFERENCE_LENGTH, trim=True), aliases=("id",), blank_choice=False)
-_CARD = Column("card_id", CardId(), aliases=("card id", "card"), blank="never", blank_choice=False)
-_AT = Column("at", Moment("timestamp", "LOADIFY_CARDS_ZONE"), aliases=("timestamp",), blank="never", blank_choice=False)
+_REFERENCE = Column(
+    "reference", Text("ID", CardEvent.REFERENCE_LENGTH, trim=True), aliases=("id",), blank_choice=False, title="ID"
+)
+_CARD = Column("card_id", CardId(), aliases=("card id", "card"), blank="never", blank_choice=False, title="Card ID")
+_AT = Column(
+    "at", Moment("timestamp", "LOADIFY_CARDS_ZONE"), aliases=("timestamp",), blank="never", blank_choice=False, title="Reported"
+)
 _COMMENT = Column("comment", Text("comment", CardEvent.COMMENT_LENGTH, trim=True), aliases=("comments",), blank_choice=False)
 _MOBILE = Column("phone", PhoneDigits(), aliases=("user mobile",), blank_choice=False)
 _CONTACT = Column("phone", PhoneDigits(), aliases=("user contact",), blank_choice=False)
@@ -53,5 +57,6 @@ CARDS = register(
             _layout("returned", "Returned", Stage.RETURNED, _CONTACT, r"return"),
         ),
         date_field="at",
+        pages=(("cards", "Look up a card"),),
     )
 )

@@ -33,10 +33,11 @@ CONTACTS = register(
         columns=(
             Column("name", Text("name", Contact.NAME_LENGTH, trim=True), blank_choice=False),
             Column("phone", Phone(), aliases=("phone number",), blank="never", blank_choice=False),
-            Column("email", Email(), aliases=("email address", "e-mail", "e-mail address"), blank_choice=False),
+            Column("email", Email(), aliases=("email address", "e-mail", "e-mail address"), blank_choice=False, title="E-mail"),
         ),
         policy=HoldWithin(match=("phone", "email"), setting="LOADIFY_HOLD_SECONDS", until="closed_until"),
         personal=(Personal("phone", phone_of), Personal("email", email_of)),
+        pages=(("held", "Held rows"),),
     )
 )
 
@@ -54,9 +55,11 @@ PEOPLE = register(
                 aliases=("email address", "e-mail", "e-mail address"),
                 blank="never",
                 blank_choice=False,
+                title="E-mail",
             ),
         ),
         policy=KeepFirst(),
         personal=(Personal("email", email_of),),
+        pages=(("dead-letters", "Dead letters"),),
     )
 )

@@ -18,6 +18,7 @@ PRODUCTS = register(
                 aliases=("product sku", "article number"),
                 blank="never",
                 blank_choice=False,
+                title="SKU",
             ),
             Column("name", Text("name", Product.NAME_LENGTH, trim=True), aliases=("product name", "title")),
             Column("description", Text("description", Product.DESCRIPTION_LENGTH), aliases=("product description",)),
@@ -26,6 +27,8 @@ PRODUCTS = register(
             ),
         ),
         switch="active",
+        page="products",
+        pages=(("product-edits", "Latest edits"),),
         sample=sample,
     )
 )

@@ -22,7 +22,7 @@ STUDENTS = register(
             Column("name", Text("name", 200, required=True, trim=True), blank="never", blank_choice=False),
             Column("address", Text("address", 500, trim=True)),
             Column("discipline", Text("discipline", 100, trim=True)),
-            Column("cgpa", Number("cgpa", Decimal(0), Decimal(10), places=2), blank="never", blank_choice=False),
+            Column("cgpa", Number("cgpa", Decimal(0), Decimal(10), places=2), blank="never", blank_choice=False, title="CGPA"),
             Column("date_recorded", Day("date recorded"), blank="never", blank_choice=False),
         ),
         date_field="date_recorded",
