@@ -26,8 +26,8 @@ class Asked(forms.Form):
 
     q = forms.CharField(label="Search", required=False, max_length=255)
 
-    def __init__(self, *args: Any, **more: Any) -> None:
-        super().__init__(*args, label_suffix="", **more)
+    def __init__(self, data: Mapping[str, str]) -> None:
+        super().__init__(data, label_suffix="")
         # A class cannot call anything `from`.
         for name, label in (("from", "From"), ("to", "To")):
             self.fields[name] = forms.DateField(
@@ -93,7 +93,7 @@ def find(dataset: Dataset, data: Mapping[str, str], cursor: str) -> Found:
     rows = within(dataset, rows, asked.cleaned_data["from"], asked.cleaned_data["to"])
     typed, large = asked.cleaned_data["q"], every.kind != "exact"
     if typed and large:
-        field, fits = next((way for way in _ways(dataset, typed) if rows.filter(way[1]).exists()), ("", Q(pk__in=[])))
+        field, fits = next((way for way in _ways(dataset, typed) if _leads(rows, *way)), ("", Q(pk__in=[])))
         rows = rows.filter(fits)
         by, descending = ((field, "pk"), False) if field else (by, True)
     elif typed:
@@ -111,8 +111,8 @@ def within(dataset: Dataset, rows: QuerySet[models.Model], first: date | None, l
     """The `rows` whose date lies between two days, both included; days are those of TIME_ZONE."""
     name = dataset.date_field
     if isinstance(dataset.model._meta.get_field(name), models.DateTimeField):
-        begin = timezone.make_aware(datetime.combine(first, time())) if first else None
-        end = timezone.make_aware(datetime.combine(last + timedelta(days=1), time())) if last else None
+        begin: date | None = timezone.make_aware(datetime.combine(first, time())) if first else None
+        end: date | None = timezone.make_aware(datetime.combine(last + timedelta(days=1), time())) if last else None
         bounds = {f"{name}__gte": begin, f"{name}__lt": end}
     else:
         bounds = {f"{name}__gte": first, f"{name}__lte": last}
@@ -140,6 +140,9 @@ def cell(dataset: Dataset, name: str, heading: str, value: Any) -> Cell:
         return Cell(name, heading, dict(field.flatchoices).get(value, value), "text")
     if isinstance(field, models.BooleanField):
         return Cell(name, heading, "" if value is None else "yes" if value else "no", "text")
+    if isinstance(field, models.DecimalField) and value is not None:
+        # A Change keeps a number as JSON does, without the zeros behind it.
+        value = round(value, field.decimal_places)
     kinds = {
         models.DateTimeField: "moment",
         models.DateField: "day",
@@ -178,7 +181,9 @@ def _indexed(dataset: Dataset) -> set[str]:
     options = dataset.model._meta
     led = {index.fields[0].removeprefix("-") for index in options.indexes if index.fields and not index.condition}
     led |= {each.fields[0] for each in options.constraints if isinstance(each, models.UniqueConstraint) and each.fields}
-    return led | {field.name for field in options.concrete_fields if field.db_index or field.unique}
+    return led | {
+        field.name for field in options.get_fields() if getattr(field, "db_index", False) or getattr(field, "unique", False)
+    }
 
 
 def _ways(dataset: Dataset, typed: str) -> Iterator[tuple[str, Q]]:
@@ -195,6 +200,11 @@ def _ways(dataset: Dataset, typed: str) -> Iterator[tuple[str, Q]]:
         if isinstance(field, ByteOrdered) and column.name in indexed and column.name != key.field:
             for piece in dict.fromkeys((typed, typed.lower(), typed.upper())):
                 yield column.name, _begins(column.name, piece)
+
+
+def _leads(rows: QuerySet[models.Model], field: str, fits: Q) -> bool:
+    # In order, because PostgreSQL would else look for one of many through the table, where they may all lie at its end.
+    return bool(rows.filter(fits).order_by(field).values(field)[:1])
 
 
 def _begins(name: str, piece: str) -> Q:
