@@ -19,13 +19,38 @@ def event_key(card: str, stage: str, at: str, reference: str, phone: str, commen
 
 
 _REFERENCE = Column(
-    "reference", Text("ID", CardEvent.REFERENCE_LENGTH, trim=True), aliases=("id",), blank_choice=False, title="ID"
+    "reference",
+    Text("ID", CardEvent.REFERENCE_LENGTH, trim=True),
+    aliases=("id",),
+    blank_choice=False,
+    about="The partner's own number of the report.",
+    title="ID",
 )
-_CARD = Column("card_id", CardId(), aliases=("card id", "card"), blank="never", blank_choice=False, title="Card ID")
+_CARD = Column(
+    "card_id",
+    CardId(),
+    aliases=("card id", "card"),
+    blank="never",
+    blank_choice=False,
+    about="Upper and lower case are the same.",
+    title="Card ID",
+)
 _AT = Column(
-    "at", Moment("timestamp", "LOADIFY_CARDS_ZONE"), aliases=("timestamp",), blank="never", blank_choice=False, title="Reported"
+    "at",
+    Moment("timestamp", "LOADIFY_CARDS_ZONE"),
+    aliases=("timestamp",),
+    blank="never",
+    blank_choice=False,
+    about="Day first, as in 31-12-2024 9:30 PM, or as in 2024-12-31T09:30:00Z. Without a zone it is the partner's.",
+    title="Reported",
 )
-_COMMENT = Column("comment", Text("comment", CardEvent.COMMENT_LENGTH, trim=True), aliases=("comments",), blank_choice=False)
+_COMMENT = Column(
+    "comment",
+    Text("comment", CardEvent.COMMENT_LENGTH, trim=True),
+    aliases=("comments",),
+    blank_choice=False,
+    about="Up to 500 characters; may be blank.",
+)
 _MOBILE = Column("phone", PhoneDigits(), aliases=("user mobile",), blank_choice=False)
 _CONTACT = Column("phone", PhoneDigits(), aliases=("user contact",), blank_choice=False)
 
@@ -45,10 +70,19 @@ CARDS = register(
             _REFERENCE,
             _CARD,
             Column("stage", Text("stage", 1), blank="never", blank_choice=False),
-            Column("phone", PhoneDigits(), aliases=("user mobile", "user contact"), blank_choice=False),
+            Column(
+                "phone",
+                PhoneDigits(),
+                aliases=("user mobile", "user contact"),
+                blank_choice=False,
+                about="In any spelling, also inside quotation marks; its last nine digits count.",
+            ),
             _AT,
-            Column("comment", _COMMENT.clean, required=False, blank_choice=False),
+            Column(
+                "comment", _COMMENT.clean, aliases=_COMMENT.aliases, required=False, blank_choice=False, about=_COMMENT.about
+            ),
         ),
+        about="Every report is kept once, however often its file comes. Headings and file name tell which kind it is.",
         policy=KeepFirst(),
         layouts=(
             _layout("pickup", "Picked up", Stage.PICKED_UP, _MOBILE, r"pick"),

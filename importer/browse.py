@@ -122,7 +122,7 @@ def within(dataset: Dataset, rows: QuerySet[models.Model], first: date | None, l
 def shown(dataset: Dataset) -> list[tuple[str, str]]:
     """The fields of a row that people see, and their headings: the key first, the others, and its date."""
     columns = sorted(dataset.columns, key=lambda column: column.name != dataset.key.column)
-    fields = [(column.name, column.heading) for column in columns]
+    fields = [(column.name, column.label) for column in columns]
     if dataset.date_field not in dict(fields):
         fields.append((dataset.date_field, "Stored" if dataset.date_field == "created_at" else "Date"))
     return fields

@@ -23,7 +23,7 @@ class Column:
 
     A column that is not `required` may be missing from a file; its field then stays as it is, and new rows get its default.
     `blank` says what an empty cell does to the old value: "clear" it or "keep" it, or "never" where it may not be empty;
-    a person may choose between the first two when `blank_choice` is true.
+    a person may choose between the first two when `blank_choice` is true. `about` says to people what its cells hold.
     """
 
     name: str
@@ -32,12 +32,18 @@ class Column:
     required: bool = True
     blank: str = "clear"
     blank_choice: bool = True
-    #: What people read over it, where that is not the name with blanks.
+    about: str = ""
+    #: What people read over it on our pages, where that is not the name with blanks.
     title: str = ""
 
     @property
-    def heading(self) -> str:
+    def label(self) -> str:
         return self.title or self.name.replace("_", " ").capitalize()
+
+    @property
+    def heading(self) -> str:
+        """What partners of a layout write above it."""
+        return self.aliases[0] if self.aliases else self.name
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,8 @@ class Dataset:
     policy: Policy = Overwrite()
     #: Where files come in several forms; else a file has the columns above.
     layouts: tuple[Layout, ...] = ()
+    #: The layout as which the dataset is seen; "" when as none.
+    as_layout: str = ""
     #: The same in every row of the file, when the dataset is seen as one of its layouts.
     constants: Mapping[str, str] = field(default_factory=dict)
     #: The yes-or-no field that rows missing from a file may be switched off by.
@@ -118,8 +126,17 @@ class Dataset:
     #: Makes the records of a sample file, heading first.
     sample: Callable[[int, Random], Iterator[list[str]]] | None = None
 
+    @property
+    def in_files(self) -> list[Column]:
+        """The columns that a file may have: those that no layout fills by itself."""
+        return [column for column in self.columns if not any(column.name in layout.constants for layout in self.layouts)]
+
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
+
+    @property
+    def has_sample(self) -> bool:
+        return self.sample is not None
 
     @property
     def keeps_first(self) -> bool:
@@ -144,7 +161,7 @@ class Dataset:
         if not layout:
             return self
         found = self.layout(layout)
-        return replace(self, columns=found.columns, constants=found.constants)
+        return replace(self, columns=found.columns, constants=found.constants, as_layout=layout)
 
     def names(self, given: Mapping[str, object]) -> list[str]:
         """The columns that a file gives a value to, in the order of loading: those of `given` that are read from it, then

@@ -1,4 +1,4 @@
-"""Downloads of an import, for its owner and staff: the original file, and the rejected lines as CSV."""
+"""Downloads of an import, for its owner and staff: the original file, and the rejected lines as CSV; for all, samples."""
 
 import uuid
 from pathlib import PurePath
@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 
-from importer import downloads
+from importer import datasets, downloads
 from importer.control_views import mine
 from pages.downloads import streamed
 
@@ -23,6 +23,15 @@ def original(request: HttpRequest, public_id: uuid.UUID) -> HttpResponseBase:
     response = streamed(request, downloads.original(run.file.path), "application/octet-stream", run.file.name)
     response["Content-Length"] = str(default_storage.size(run.file.path))
     return response
+
+
+@require_safe
+def sample(request: HttpRequest, dataset: str) -> HttpResponseBase:
+    """A small file as the dataset wants it."""
+    found = next((one for one in datasets.all() if one.name == dataset and one.sample), None)
+    if found is None:
+        raise Http404("There is no sample of this dataset.")
+    return streamed(request, downloads.sample(found), "text/csv; charset=utf-8", f"{dataset}-sample.csv")
 
 
 @require_safe

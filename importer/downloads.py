@@ -4,17 +4,22 @@ Everything comes in pieces, and between two pieces nothing is held: no connectio
 """
 
 from collections.abc import Iterator, Sequence
+from random import Random
 
 from django.core.files.storage import default_storage
 from django.db import close_old_connections, connection
 
 from importer import datasets
+from importer.datasets import Dataset
 from importer.mended import ADDED, added, escaped
 from importer.models import Import, Reject
+from importer.values import BadFile
 from pages.spreadsheets import BOM, lines
 
 #: Bytes of the original file, and rejected lines, that are read at once.
 BLOCK, PIECE = 1 << 20, 2_000
+#: Records of a sample.
+SAMPLE = 20
 
 
 def original(path: str) -> Iterator[bytes]:
@@ -52,6 +57,12 @@ def _row(line: int, reason: str, cells: list[str], again: int) -> list[str]:
     return [str(line), reason, *map(escaped, cells[again:] if len(cells) > again else cells)]
 
 
+def sample(dataset: Dataset) -> Iterator[bytes]:
+    """A file of SAMPLE records for a dataset that can make them, the same each time."""
+    assert dataset.sample
+    yield (BOM + lines(dataset.sample(SAMPLE, Random(1)))).encode()
+
+
 def heading(run: Import) -> Sequence[str]:
     """The heading of the file as it stood there; else names of columns where they were found, or in their usual order."""
     kept: Sequence[str] = run.checkpoint.get("heading", ())
@@ -59,8 +70,16 @@ def heading(run: Import) -> Sequence[str]:
         return kept
     places: dict[str, int] = run.checkpoint.get("places") or {}
     if not places:
-        return [column.name for dataset in datasets.all() if dataset.name == run.dataset for column in dataset.columns]
+        return _usual(run)
     names = [""] * max(run.checkpoint.get("width", 0), max(places.values()) + 1)
     for name, place in places.items():
         names[place] = name
     return names
+
+
+def _usual(run: Import) -> list[str]:
+    """The columns of such a file; none when its dataset was taken out."""
+    try:
+        return [column.name for column in datasets.of_old(run.dataset).seen_as(run.layout).columns]
+    except BadFile:
+        return []

@@ -52,6 +52,25 @@ class NewImport(forms.Form):
         return data
 
 
+class KindOfFile(forms.Form):
+    """Which layout of a dataset a file has: what was recognised, or nothing as long as that is not known."""
+
+    use_required_attribute = False
+
+    layout = forms.ChoiceField(label="Which kind of report is it?", error_messages={"required": "Choose which kind it is."})
+
+    def __init__(self, dataset: Dataset, recognised: str, data: Mapping[str, Any] | None = None) -> None:
+        super().__init__(data, initial={"layout": recognised})
+        kinds = [(layout.name, layout.title) for layout in dataset.layouts]
+        _choose_from(self.fields["layout"], kinds if recognised else [("", "— choose —"), *kinds])
+        if not dataset.layouts:
+            del self.fields["layout"]
+
+    def chosen(self) -> str:
+        """The layout's name; "" while there is none, or one that the dataset does not have."""
+        return str(self.cleaned_data.get("layout", "")) if self.is_bound and self.is_valid() else ""
+
+
 class Reading(forms.Form):
     """How a file is read: what was found out, to be changed by a person."""
 

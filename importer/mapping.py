@@ -36,7 +36,7 @@ def match(dataset: Dataset, headings: Sequence[str]) -> dict[str, int]:
 def suggest(dataset: Dataset, headings: Sequence[str], heading: bool = True) -> Suggestion:
     """What is remembered of such a file, or else what its names say. Without a `heading` line there are only places."""
     matched = match(dataset, headings) if heading else {}
-    stored = models.Mapping.objects.filter(dataset=dataset.name, headings_hash=fingerprint(headings)).first()
+    stored = models.Mapping.objects.filter(dataset=dataset.name, headings_hash=fingerprint(headings, dataset.as_layout)).first()
     if stored is None:
         return Suggestion(matched)
     names = {column.name for column in dataset.columns}
@@ -53,7 +53,7 @@ def remember(dataset: Dataset, headings: Sequence[str], places: Mapping[str, int
     names = dict(enumerate(_folded(headings[skip:]), skip))
     models.Mapping.objects.update_or_create(
         dataset=dataset.name,
-        headings_hash=fingerprint(headings),
+        headings_hash=fingerprint(headings, dataset.as_layout),
         defaults={
             "columns": {column: names[place] for column, place in places.items() if place in names},
             "blank": dict(blank),
@@ -71,8 +71,9 @@ def is_perfect(dataset: Dataset, headings: Sequence[str], suggestion: Suggestion
 
 
 def looks_like_data(dataset: Dataset, first: Sequence[str]) -> bool:
-    """True when the first line of a file seems to be no heading: no cell is a known name, and one holds a digit or no text."""
-    return not match(dataset, first) and any(not cell.strip() or any(map(str.isdigit, cell)) for cell in first)
+    """True when the first line of a file seems to be no heading: no cell is a known name, and one is blank or holds a digit or
+    an at sign."""
+    return not match(dataset, first) and any(not cell.strip() or "@" in cell or any(map(str.isdigit, cell)) for cell in first)
 
 
 def numbered(cells: Sequence[str]) -> list[str]:
@@ -80,12 +81,14 @@ def numbered(cells: Sequence[str]) -> list[str]:
     return [f"Column {place}" for place, _ in enumerate(cells, 1)]
 
 
-def fingerprint(headings: Sequence[str]) -> str:
-    """sha256 of the folded headings, sorted: the same set in another order is the same file, and so is one of its rejects."""
+def fingerprint(headings: Sequence[str], layout: str = "") -> str:
+    """sha256 of the folded headings, sorted: the same set in another order is the same file, and so is one of its rejects.
+
+    Each layout of a dataset remembers for itself: the same heading may mean another column there.
+    """
     # The unit separator, because a heading may hold any mark that a line can.
-    return hashlib.sha256(
-        "\x1f".join(sorted(_folded(headings[added(headings) :]))).encode("utf-8", "surrogateescape")
-    ).hexdigest()
+    text = "\x1f".join(sorted(_folded(headings[added(headings) :])))
+    return hashlib.sha256((f"{layout}\x1e{text}" if layout else text).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _folded(headings: Sequence[str]) -> list[str]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from typing import IO, Any
 from uuid import UUID
 
@@ -11,9 +10,9 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods
 
 from accounts.access import person
-from importer import control, datasets, mapping, preview
+from importer import control, datasets, mapping, preview, recognition
 from importer.datasets import Dataset
-from importer.forms import Prepare, Reading
+from importer.forms import KindOfFile, Prepare, Reading
 from importer.models import Import, StoredFile
 from importer.readers.excel_rows import sheets
 from importer.readers.formats import sniff
@@ -32,7 +31,7 @@ def prepare(request: HttpRequest, public_id: UUID) -> HttpResponse:
             _read(request, content, context)
         if "start" in request.POST:
             status = 422
-            if context["form"].is_valid() and context["reading"].is_valid():
+            if all(context[form].is_valid() for form in ("kind", "reading", "form")):
                 return redirect("import", _start(request, context).public_id)
             context["refused"] = True
     except ImportProblem as problem:
@@ -50,21 +49,25 @@ def _dataset(request: HttpRequest) -> Dataset:
 
 def _read(request: HttpRequest, content: IO[bytes], context: dict[str, Any]) -> None:
     """Put the forms and the first rows into the context: as far as possible, when it ends with BadFile."""
-    data, dataset = request.POST or None, context["dataset"]
-    how = sniff(content, context["file"].name)
+    data, dataset, name = request.POST or None, context["dataset"], context["file"].name
+    chosen = KindOfFile(dataset, "", data or request.GET).chosen() if dataset.layouts else ""
+    how = sniff(content, name)
     names = sheets(content) if how.kind == "workbook" else []
     context["reading"] = reading = Reading(how, names, data)
     if data is None:
-        plan = preview.first_plan(content, dataset, how)
+        plan = preview.first_plan(content, dataset, how, name, chosen)
         context["reading"] = Reading(plan.how, names)
     else:
-        plan = preview.plan(content, dataset, reading.how())
+        plan = preview.plan(content, dataset, reading.how(), name, chosen)
     context["plan"] = plan
-    context["columns"] = columns = _columns(plan.seen.headings)
+    layout = plan.dataset.as_layout
+    context["kind"] = KindOfFile(dataset, layout, None if data is None else {"layout": layout})
+    context["columns"] = columns = _columns(plan)
     # Chosen places mean nothing once the file is read in another way.
     context["moved"] = moved = data is not None and data.get("columns") != columns
-    form = Prepare(dataset, plan.titles, plan.suggestion, None if moved else data)
+    form = Prepare(plan.dataset, plan.titles, plan.suggestion, None if moved else data)
     context |= {"form": form, **_shown(form, plan)}
+    context["elsewhere"] = recognition.perfect_elsewhere(dataset, plan.seen.headings, name) if plan.how.heading else []
 
 
 def _shown(form: Prepare, plan: preview.Plan) -> dict[str, Any]:
@@ -83,14 +86,14 @@ def _shown(form: Prepare, plan: preview.Plan) -> dict[str, Any]:
     }
 
 
-def _columns(headings: Sequence[str]) -> str:
-    """Says whether two readings of a file have the same columns in the same places."""
-    return hashlib.sha256(json.dumps(headings).encode()).hexdigest()
+def _columns(plan: preview.Plan) -> str:
+    """Says whether two readings of a file have the same columns in the same places, to be put into the same layout."""
+    return hashlib.sha256(json.dumps([plan.dataset.as_layout, *plan.seen.headings]).encode()).hexdigest()
 
 
 def _start(request: HttpRequest, context: dict[str, Any]) -> Import:
-    form, dataset = context["form"], context["dataset"]
-    mode = Import.Mode(form.cleaned_data["mode"])
-    run = control.submit(context["file"], dataset.name, person(request), mode, form.options(context["plan"].how))
-    mapping.remember(dataset, context["plan"].seen.headings, form.places(), form.blank())
+    form, plan = context["form"], context["plan"]
+    mode, options = Import.Mode(form.cleaned_data["mode"]), form.options(plan.how)
+    run = control.submit(context["file"], plan.dataset.name, person(request), mode, options, plan.dataset.as_layout)
+    mapping.remember(plan.dataset, plan.seen.headings, form.places(), form.blank())
     return run

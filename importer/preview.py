@@ -1,14 +1,14 @@
 """The first rows of a file as an import would take them, before anything is started."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import IO
 
 from django.core.files.storage import default_storage
 
-from importer import mapping, mended
-from importer.datasets import Dataset
+from importer import mapping, mended, recognition
+from importer.datasets import Dataset, Layout
 from importer.models import StoredFile
 from importer.readers.formats import Format, open_rows
 from importer.rows import Batch, Cleaning
@@ -88,6 +88,10 @@ class Plan:
     how: Format
     seen: Look
     suggestion: mapping.Suggestion
+    #: As the layout shows it that the file has; without columns as long as that is not known.
+    dataset: Dataset
+    #: The layouts that the file may have, by its headings or its name.
+    layouts: Sequence[Layout] = ()
     #: The first line looks like data, so it is not taken for the headings.
     doubted: bool = False
 
@@ -106,25 +110,32 @@ class Plan:
             for name, text in zip(headings, texts, strict=True)
         ]
 
-    def is_perfect(self, dataset: Dataset) -> bool:
+    def is_perfect(self) -> bool:
         """True when there is nothing to ask a person before the start."""
         plain = self.how.kind == "csv" and self.how.encoding.replace("_", "-").startswith("utf-8") and self.how.heading
-        return plain and mapping.is_perfect(dataset, self.seen.headings, self.suggestion)
+        return plain and mapping.is_perfect(self.dataset, self.seen.headings, self.suggestion)
 
 
-def plan(content: IO[bytes], dataset: Dataset, how: Format) -> Plan:
-    """Read the beginning of a file as `how` says and suggest the rest. Raises BadFile."""
+def plan(content: IO[bytes], dataset: Dataset, how: Format, name: str = "", layout: str = "") -> Plan:
+    """Read the beginning of a file as `how` says and suggest the rest; the `name` of the file may tell its layout.
+
+    `layout` is the one that a person chose. Raises BadFile.
+    """
     seen = look(content, how)
-    return Plan(how, seen, mapping.suggest(dataset, seen.headings, how.heading))
+    fitting = recognition.layouts_that_fit(dataset, seen.headings, name) if how.heading else []
+    fitting = fitting or recognition.layouts_named(dataset, name)
+    layout = layout or (fitting[0].name if len(fitting) == 1 else "")
+    meant = replace(dataset, columns=()) if dataset.layouts and not layout else dataset.seen_as(layout)
+    return Plan(how, seen, mapping.suggest(meant, seen.headings, how.heading), meant, fitting)
 
 
-def first_plan(content: IO[bytes], dataset: Dataset, how: Format) -> Plan:
+def first_plan(content: IO[bytes], dataset: Dataset, how: Format, name: str = "", layout: str = "") -> Plan:
     """The same for a format that no person has seen yet: the first line may be no heading. Raises BadFile."""
-    planned = plan(content, dataset, how)
+    planned = plan(content, dataset, how, name, layout)
     headings = planned.seen.headings
     if not how.heading or planned.suggestion.remembered or not mapping.looks_like_data(dataset, headings):
         return planned
-    return replace(plan(content, dataset, replace(how, heading=False)), doubted=True)
+    return replace(plan(content, dataset, replace(how, heading=False), name, layout), doubted=True)
 
 
 def rows(dataset: Dataset, planned: Plan, places: Mapping[str, int], blank: Mapping[str, str]) -> list[Row]:
@@ -150,7 +161,8 @@ def as_read(planned: Plan) -> list[Row]:
 def _row(cleaning: Cleaning, line: int, cells: list[str]) -> Row:
     cleaned = cleaning.clean(Batch([line], [cells]))
     if not cleaned.rejected:
-        values = [column[0] for column in cleaned.columns]
+        # Behind them stands what the layout gives every row; that is in no cell of the file.
+        values = [column[0] for column in cleaned.columns[: len(cleaning.names)]]
         return Row(line, [Cell(name, _shown(value)) for name, value in zip(cleaning.names, values, strict=True)])
     reason = cleaned.rejected[0].reason
     if len(cells) != cleaning.width:

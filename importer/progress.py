@@ -11,7 +11,9 @@ from django.utils import timezone
 from importer import datasets
 from importer.models import DatasetLock, Import
 from importer.pictures import Point, speed_over_time
+from importer.recognition import Kind
 from importer.states import FINAL, NEEDS_SOMEBODY, WORKING, State
+from importer.values import BadFile
 
 #: phase → where it begins and how much of the bar is its own, in percent.
 SHARES: dict[State, tuple[int, int]] = {
@@ -137,7 +139,7 @@ def snapshot(run: Import, ask_holder: bool = True) -> Snapshot:
     elapsed = ((run.finished_at or timezone.now()) - began).total_seconds() if began else None
     return Snapshot(
         id=run.public_id,
-        dataset=dataset_title(run.dataset),
+        dataset=title(run),
         state=state,
         words=words(run),
         version=run.version,
@@ -194,12 +196,14 @@ def rows_written(run: Import) -> int:
     return max(0, run.created + run.updated + run.deactivated - taken_back)
 
 
-def dataset_title(name: str) -> str:
+def title(run: Import) -> str:
+    """What the file is, for people: “Products”, “Card reports (Delivered)”."""
     try:
-        return datasets.get(name).title
-    except KeyError:
+        dataset = datasets.get(run.dataset)
+        return Kind(dataset, dataset.layout(run.layout) if run.layout else None).title
+    except (KeyError, BadFile):
         # The history outlives a dataset whose app was taken out.
-        return name
+        return run.dataset
 
 
 def buckets(run: Import) -> tuple[Bucket, ...]:

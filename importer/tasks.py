@@ -1,10 +1,12 @@
 """What Celery calls: hints to run an import, and the timetable that finds what hints have missed."""
 
 import fcntl
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 from celery import shared_task
@@ -13,10 +15,12 @@ from django.conf import settings
 from django.db import connection
 from django.db.models.functions import Now
 
-from importer import held, mails, runner, sweep
+from importer import held, mails, runner, sweep, unattended
 from importer.attempt import Attempt, worker_name
 from importer.models import Heartbeat, Import
 from importer.states import WORKING
+
+log = logging.getLogger(__name__)
 
 #: A nameless file that the worker's processes inherit; the one that has it locked looks whether there is work for it.
 _turn: IO[bytes] | None = None
@@ -75,6 +79,16 @@ def mail() -> None:
 @shared_task(name="importer.tidy")
 def tidy() -> None:
     sweep.tidy()
+
+
+@shared_task(name="importer.scan")
+def scan() -> None:
+    """Import what lies in the watched folder; of several scans at once each takes other files."""
+    try:
+        for outcome in unattended.take_all(Path(settings.LOADIFY_FOLDER), settings.LOADIFY_FOLDER_SETTLE, unattended.Wish()):
+            log.info("Folder: %s: %s", outcome.name, outcome.problem or outcome.run)
+    except OSError as problem:
+        log.warning("The folder %s cannot be used: %s", settings.LOADIFY_FOLDER, problem)
 
 
 @worker_shutting_down.connect

@@ -54,7 +54,7 @@ class BadRequest(Exception):
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
     """Show the form of a new import, or go on with a file that is here (`upload`) or comes along (`file`)."""
-    form = NewImport(request.POST, request.FILES) if request.method == "POST" else NewImport()
+    form = NewImport(request.POST, request.FILES) if request.method == "POST" else NewImport(initial=_wanted(request))
     if form.is_valid():
         try:
             return _go_on(request, _file_of(request, form), form.cleaned_data["dataset"])
@@ -64,10 +64,16 @@ def new(request: HttpRequest) -> HttpResponse:
             form.add_error("file", str(problem))
     context = {
         "form": form,
+        "datasets": datasets.all(),
         "form_limit": settings.LOADIFY_FORM_LIMIT,
         "largest": settings.LOADIFY_MAX_FILE_SIZE,
     }
     return render_part(request, "importer/new.html", "importer/_new_form.html", context, status=422 if form.is_bound else 200)
+
+
+def _wanted(request: HttpRequest) -> dict[str, str]:
+    """The dataset that a link leads here for."""
+    return {"dataset": name} if (name := request.GET.get("dataset")) else {}
 
 
 def _file_of(request: HttpRequest, form: NewImport) -> StoredFile:
@@ -82,13 +88,13 @@ def _go_on(request: HttpRequest, file: StoredFile, dataset: str) -> HttpResponse
     """Start the import when there is nothing to ask and nobody wants to `look` first; else to the page that asks."""
     with preview.opened(file) as content:
         try:
-            plan = preview.first_plan(content, datasets.get(dataset), sniff(content, file.name))
-            perfect = plan.is_perfect(datasets.get(dataset))
+            plan = preview.first_plan(content, datasets.get(dataset), sniff(content, file.name), file.name)
         except BadHeading:
-            perfect = False
-    if "look" in request.POST or not perfect:
+            plan = None
+    if "look" in request.POST or plan is None or not plan.is_perfect():
         return redirect(f"{reverse('import-prepare', args=[file.public_id])}?{urlencode({'dataset': dataset})}")
-    return redirect("import", control.submit(file, dataset, person(request), Import.Mode.AUTO).public_id)
+    run = control.submit(file, dataset, person(request), Import.Mode.AUTO, layout=plan.dataset.as_layout)
+    return redirect("import", run.public_id)
 
 
 def tus(view: View[Rest]) -> View[Rest]:

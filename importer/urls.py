@@ -10,6 +10,7 @@ urlpatterns = [
     path("data/<slug:dataset>/<int:pk>/", browse_views.row, name="data-row"),
     path("imports/", views.index, name="imports"),
     path("imports/new/", upload_views.new, name="import-new"),
+    path("imports/sample/<slug:dataset>.csv", download_views.sample, name="import-sample"),
     path("imports/prepare/<uuid:public_id>/", prepare_views.prepare, name="import-prepare"),
     path("imports/<uuid:public_id>/", views.show, name="import"),
     # The channel is fixed here; django-eventstream's own choice would let the query name any.

@@ -242,11 +242,17 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 0, "interval_start": 0, "inter
 if BROKER_URL.startswith("redis"):
     CELERY_BROKER_TRANSPORT_OPTIONS |= {"visibility_timeout": 3600, "socket_connect_timeout": 1, "socket_timeout": 30}
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
+# A folder whose files the workers import by themselves; blank for none. Every worker must see it under this name.
+LOADIFY_FOLDER = os.environ.get("LOADIFY_FOLDER") or ""
+# Seconds for which nobody must have written to a file before it is taken.
+LOADIFY_FOLDER_SETTLE = number("LOADIFY_FOLDER_SETTLE", 3)
+
 # Nothing of the timetable needs to be remembered over a restart: beat keeps it in memory, and needs no folder.
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "store_held": {"task": "importer.store_held", "schedule": 1.0, "options": {"expires": 1}},
     "sweep": {"task": "importer.sweep", "schedule": 5.0, "options": {"expires": 5}},
+    **({"scan": {"task": "importer.scan", "schedule": 10.0, "options": {"expires": 10}}} if LOADIFY_FOLDER else {}),
     "mail": {"task": "importer.mail", "schedule": 5.0, "options": {"expires": 5}},
     "tidy": {"task": "importer.tidy", "schedule": 600.0, "options": {"expires": 600}},
     "deliver": {"task": "webhooks.deliver", "schedule": 2.0, "options": {"expires": 2}},

@@ -11,6 +11,7 @@ PRODUCTS = register(
         title="Products",
         model=Product,
         key=Key(column="sku", field="sku_key", fold=sku_key),
+        about="A product that is there already gets the values of the file; if an SKU comes twice, its last line wins.",
         columns=(
             Column(
                 "sku",
@@ -18,12 +19,32 @@ PRODUCTS = register(
                 aliases=("product sku", "article number"),
                 blank="never",
                 blank_choice=False,
+<<<<<<< HEAD
                 title="SKU",
+=======
+                about="What a product is known by, up to 100 characters. Upper and lower case are the same.",
+>>>>>>> main
             ),
-            Column("name", Text("name", Product.NAME_LENGTH, trim=True), aliases=("product name", "title")),
-            Column("description", Text("description", Product.DESCRIPTION_LENGTH), aliases=("product description",)),
             Column(
-                "active", Flag("active"), aliases=("is active", "enabled"), required=False, blank="keep", blank_choice=False
+                "name",
+                Text("name", Product.NAME_LENGTH, trim=True),
+                aliases=("product name", "title"),
+                about="Up to 255 characters.",
+            ),
+            Column(
+                "description",
+                Text("description", Product.DESCRIPTION_LENGTH),
+                aliases=("product description",),
+                about="Any text; put it in quotation marks if it holds commas or line breaks.",
+            ),
+            Column(
+                "active",
+                Flag("active"),
+                aliases=("is active", "enabled"),
+                required=False,
+                blank="keep",
+                blank_choice=False,
+                about="True or false. Without this column new products are active, and the others stay as they are.",
             ),
         ),
         switch="active",

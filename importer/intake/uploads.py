@@ -164,12 +164,12 @@ def check_digest(file: StoredFile, content: IO[bytes], between: Callable[[], Non
         raise BadFile("The file in storage is not the one that arrived any more; upload it again.")
 
 
-def keep(owner: User | None, name: str, stream: Stream) -> StoredFile:
+def keep(owner: User | None, name: str, stream: Stream, public_id: UUID | None = None) -> StoredFile:
     """Copy a whole file from `stream` into storage, and return it complete.
 
-    For the plain form and the command line. Raises TooLarge (nothing is kept), DiskFull.
+    For the plain form, the command line and folders. Raises TooLarge (nothing is kept), DiskFull.
     """
-    file = _new(owner, name, 0)
+    file = _new(owner, name, 0, public_id)
     digest = hashlib.sha256()
     try:
         with _sentence_when_full(file):
@@ -187,6 +187,13 @@ def forget(owner: User, public_id: UUID) -> None:
     """Delete an upload and its bytes. Raises StoredFile.DoesNotExist, Busy, InUse."""
     with transaction.atomic():
         _delete(_locked(owner, public_id))
+
+
+def give_up(public_id: UUID) -> None:
+    """Delete a file that is of nobody and that no import was made of, and its bytes; nothing happens when it is not there."""
+    with transaction.atomic():
+        for file in StoredFile.objects.select_for_update().filter(public_id=public_id, owner=None):
+            _delete(file)
 
 
 def forget_abandoned() -> int:
@@ -262,8 +269,8 @@ def _check_size(name: str, size: int) -> None:
         )
 
 
-def _new(owner: User | None, name: str, size: int) -> StoredFile:
-    public_id = uuid7()
+def _new(owner: User | None, name: str, size: int, public_id: UUID | None = None) -> StoredFile:
+    public_id = public_id or uuid7()
     return StoredFile(
         public_id=public_id,
         owner_id=owner.pk if owner else None,

@@ -93,8 +93,8 @@ class HoldingPostgres(PostgresLoader):
             c = quoted(column)
             busy = f"""(SELECT value, max(until) AS until FROM (
                 SELECT {c} AS value, created_at + %(window)s AS until FROM {self.table} WHERE created_at > %(now)s - %(window)s
-                UNION ALL SELECT value, greatest(due_at, %(now)s) + %(window)s FROM {_HELD} WHERE dataset = %(dataset)s AND "column" = '{column}'
-                ) latest GROUP BY value HAVING max(until) > %(now)s)"""
+                UNION ALL SELECT value, greatest(due_at, %(now)s) + %(window)s FROM {_HELD}
+                WHERE dataset = %(dataset)s AND "column" = '{column}') latest GROUP BY value HAVING max(until) > %(now)s)"""
             early.append(
                 f"""(SELECT s."#line" AS line FROM (
                     SELECT "#line", {c}, row_number() OVER (PARTITION BY {c} ORDER BY "#line") AS nth

@@ -330,7 +330,9 @@ def test_described_rows_say_what_holds_them(take):
     assert all(170 < row.seconds <= 180 for row in rows)
 
 
-def test_import_paused_after_lines_that_all_wait_goes_on_behind_them(take, submit, monkeypatch):
+@pytest.fixture
+def paused(take, submit, monkeypatch) -> Import:
+    """An import of three lines that was paused when its first two had been held."""
     monkeypatch.setattr("importer.loaders.holding.HoldingPostgres.most", 2)
     take("A,011223344,")
     run = submit(HEADING + "B,011223344,\nC,011223344,\nD,077112233,\n", "contacts", options=Options(unasked=True))
@@ -347,10 +349,22 @@ def test_import_paused_after_lines_that_all_wait_goes_on_behind_them(take, submi
         runner.run(run.pk)
     run.refresh_from_db()
     assert (run.state, run.created, run.held) == (State.PAUSED, 0, 2)
-    control.resume(run, None)
-    runner.run(run.pk)
-    run.refresh_from_db()
-    assert (run.state, run.created, run.held, run.counted) == (State.DONE, 1, 2, 3)
+    return run
+
+
+def test_import_paused_after_lines_that_all_wait_goes_on_behind_them(paused):
+    control.resume(paused, None)
+    runner.run(paused.pk)
+    paused.refresh_from_db()
+    assert (paused.state, paused.created, paused.held, paused.counted) == (State.DONE, 1, 2, 3)
+
+
+def test_import_of_which_everything_waits_is_rolled_back_too(paused):
+    control.cancel(paused, None, roll_back=True)
+    runner.run(paused.pk)
+    paused.refresh_from_db()
+    assert (paused.state, paused.undo["discarded"]) == (State.UNDONE, 2)
+    assert not HeldValue.objects.exists()
 
 
 def test_lines_are_written_in_turn_however_many_they_are():

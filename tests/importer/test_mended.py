@@ -100,6 +100,6 @@ def test_rejected_lines_are_mapped_as_their_file_was(load, transactional_db):
 def test_rejected_lines_of_a_file_that_fits_go_straight_on(load):
     home = as_csv(taken_home(load(as_csv([HEAD, ["a", "=n", "d", "perhaps"]]))))
     found = plan(home)
-    assert found.is_perfect(get("products"))
+    assert found.is_perfect()
     [row] = preview.rows(get("products"), found, found.suggestion.places, {})
     assert [cell.text for cell in row.cells][:2] == ["a", "=n"]

@@ -1,6 +1,7 @@
 """The page of a new import: the plain form, and the end of an upload in parts."""
 
 import io
+import re
 import uuid
 
 import pytest
@@ -8,6 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from accounts.models import User
+from importer import datasets
 from importer.intake import uploads
 from importer.models import Import, StoredFile
 
@@ -50,7 +52,7 @@ def test_page_has_products_chosen_and_says_what_a_file_looks_like(browser_of_ann
     page = browser_of_anna.get("/imports/new/")
     assert page.status_code == 200
     assert '<option value="products" selected>Products</option>' in page.text
-    assert "/static/samples/products.csv" in page.text
+    assert "/imports/sample/products.csv" in page.text
     assert "style=" not in page.text
     assert "<script>" not in page.text
 
@@ -134,3 +136,27 @@ def test_upload_that_is_not_complete_is_refused_with_a_sentence(browser_of_anna:
     assert answer.status_code == 422
     assert "Only 33 of the 2,000 bytes of “prices.csv” have arrived." in answer.text
     assert StoredFile.objects.get().received == 33
+
+
+def test_page_says_of_every_dataset_what_its_files_look_like(browser_of_anna: Client) -> None:
+    page = browser_of_anna.get("/imports/new/?dataset=cards")
+    assert '<option value="cards" selected>Card reports</option>' in page.text
+    opened = re.findall(r'<details name="looks"\s+data-dataset="(\w+)"\s+(open)?', page.text)
+    assert opened == [("cards", "open"), ("contacts", ""), ("people", ""), ("products", ""), ("students", "")]
+    cards = page.text.partition('data-dataset="cards"')[2].partition("</details>")[0]
+    assert "There are 4 kinds of files" in cards
+    assert "<code>user mobile</code>" in cards and "<code>stage</code>" not in cards
+    assert browser_of_anna.get("/imports/new/?dataset=boats").status_code == 200
+
+
+def test_every_column_of_every_dataset_is_explained() -> None:
+    assert [(one.name, column.name) for one in datasets.all() for column in one.in_files if not column.about] == []
+    assert [one.name for one in datasets.all() if not one.about] == []
+
+
+def test_sample_of_a_dataset_can_be_imported_again(browser_of_anna: Client, load) -> None:
+    answer = browser_of_anna.get("/imports/sample/products.csv")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="products-sample.csv"'
+    run = load(b"".join(answer.streaming_content), "products")
+    assert (run.state, run.lines, run.rejected) == ("done", 20, 0)
+    assert browser_of_anna.get("/imports/sample/boats.csv").status_code == 404

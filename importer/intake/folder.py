@@ -1,0 +1,155 @@
+"""A folder into which partners put files: which of them are finished, whose turn it is, and where they go afterwards.
+
+A file is taken by moving it to `.taken/<id>/`, and the id becomes that of the StoredFile. So whoever finds it there after a
+process was killed can tell whether it was stored and submitted already. While a process is at a file it has it locked, and
+the lock goes with the process.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import IO
+from uuid import UUID
+
+from importer.intake import uploads
+from importer.models import StoredFile, uuid7
+
+DONE, FAILED, TAKEN = "done", "failed", ".taken"
+#: How programs call files that they have not finished; hidden ones are left alone as well.
+UNFINISHED = (".part", ".partial", ".filepart", ".crdownload", ".tmp", "~")
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A file that this process has; `place` is where it lies now."""
+
+    root: Path
+    place: Path
+    content: IO[bytes]
+
+    @property
+    def name(self) -> str:
+        return self.place.name
+
+    @property
+    def public_id(self) -> UUID:
+        return UUID(self.place.parent.name)
+
+    def store(self) -> StoredFile:
+        """Its copy in storage, made now unless that has happened before. Raises TooLarge, DiskFull."""
+        stored = StoredFile.objects.filter(public_id=self.public_id).first()
+        return stored or uploads.keep(None, self.name, self.content, self.public_id)
+
+    def put_away(self, folder: str, reason: str = "") -> Path:
+        """Move it to DONE or FAILED, a `reason` beside it; a name that is taken gets a number. Returns where it is."""
+        target = _moved_to(self.root / folder, self.place)
+        if reason:
+            target.with_name(f"{target.name}.reason.txt").write_text(f"{reason}\n", encoding="utf-8")
+        # Last, so that whoever finishes after us finds it still taken until everything is where it belongs.
+        self.place.unlink(missing_ok=True)
+        self.place.parent.rmdir()
+        return target
+
+
+def finished(root: Path, quiet: float) -> list[str]:
+    """The names of the files in `root` that nobody has written to for `quiet` seconds, in their order."""
+    names = []
+    with os.scandir(root) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name.lower().endswith(UNFINISHED):
+                continue
+            # Not the time of modification, which copying may carry over from elsewhere: this one moves with every write.
+            with suppress(FileNotFoundError):
+                found = entry.stat(follow_symlinks=False)
+                if entry.is_file(follow_symlinks=False) and time.time() - found.st_ctime >= quiet:
+                    names.append(entry.name)
+    return sorted(names)
+
+
+@contextmanager
+def claim(root: Path, name: str) -> Iterator[Claimed | None]:
+    """Take a file for this process; None when somebody else was quicker. Raises OSError when it cannot be moved or read."""
+    with _locked(root / name) as content:
+        if content is None:
+            yield None
+            return
+        place = root / TAKEN / str(uuid7()) / name
+        place.parent.mkdir(parents=True)
+        try:
+            (root / name).rename(place)
+        except FileNotFoundError:
+            # Its owner took it back.
+            yield None
+            return
+        yield Claimed(root, place, content)
+
+
+@contextmanager
+def claim_again(root: Path, place: Path) -> Iterator[Claimed | None]:
+    """The same for a file that was taken before; None while the process that has it is alive."""
+    with _locked(place) as content:
+        yield None if content is None else Claimed(root, place, content)
+
+
+def taken(root: Path) -> list[Path]:
+    """The files that are taken, by this process or another, alive or not, in the order of taking."""
+    places = []
+    for folder in sorted((root / TAKEN).glob("*-*-*-*-*")):
+        with suppress(OSError):
+            found = sorted(folder.iterdir())
+            places += found
+            # Left by a process that was killed after the file had gone on; a new one is about to get its file.
+            if not found and time.time() - folder.stat().st_mtime > 60:
+                folder.rmdir()
+    return places
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[IO[bytes] | None]:
+    """The file, open and locked; None when somebody else has it, or it is not there any more."""
+    try:
+        content = path.open("rb")
+    except FileNotFoundError:
+        yield None
+        return
+    with content:
+        try:
+            fcntl.flock(content, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+            return
+        yield content if _is_still(path, content) else None
+
+
+def _is_still(path: Path, content: IO[bytes]) -> bool:
+    """Whether the file that is open was not moved on before the lock was had."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(content.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+def _moved_to(folder: Path, place: Path) -> Path:
+    """Where the file of `place` lies in `folder` from now on: under its name, or one with a number where that is taken."""
+    folder.mkdir(exist_ok=True)
+    stem, suffix = os.path.splitext(place.name)
+    for number in count(1):
+        target = folder / (place.name if number == 1 else f"{stem}-{number}{suffix}")
+        try:
+            # Unlike renaming it fails when the name is taken, were it this very moment.
+            os.link(place, target)
+        except FileExistsError:
+            if not target.samefile(place):
+                continue
+        except OSError:
+            # A file system without links.
+            if target.exists():
+                continue
+            place.rename(target)
+        return target
+    raise AssertionError("numbers have no end")

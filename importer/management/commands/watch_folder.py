@@ -1,0 +1,49 @@
+"""`manage.py watch_folder DIR`: import what is put into a folder, as `import_folder` does, until it is told to end."""
+
+import signal
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from watchfiles import watch
+
+from importer import unattended
+from importer.management.commands.import_folder import add_folder_arguments, line_of, wish_of
+
+#: Milliseconds between two looks when no news comes: a file that is finished makes none, and some file systems tell nothing.
+LOOK = 1_000
+
+
+class Command(BaseCommand):
+    help = "Watch FOLDER, and import each file once nobody writes to it any more. Ends on SIGTERM and Ctrl-C."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add_folder_arguments(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        root: Path = options["folder"]
+        wish = wish_of(options)
+        # May strike anywhere: what was begun is found and finished at the next start.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        self.stdout.write(f"Watching {root}. Files are taken {options['settle']:g} s after the last change.")
+        self.stdout.flush()
+        try:
+            self._look(root, wish, options)
+            for _ in watch(root, recursive=False, yield_on_timeout=True, rust_timeout=LOOK):
+                self._look(root, wish, options)
+        except KeyboardInterrupt:
+            return
+        except OSError as problem:
+            raise CommandError(f"{problem.filename or root} cannot be watched: {problem.strerror}.") from problem
+
+    def _look(self, root: Path, wish: unattended.Wish, options: dict[str, Any]) -> None:
+        close_old_connections()
+        try:
+            for outcome in unattended.take_all(root, options["settle"], wish, options["wait"]):
+                self.stdout.write(line_of(outcome, options["json"]))
+                self.stdout.flush()
+        except (OperationalError, InterfaceError) as problem:
+            connection.close()
+            self.stderr.write(f"The database does not answer, so what has come waits in the folder: {problem}".strip())

@@ -1,0 +1,203 @@
+"""Imports that nobody is asked about: what a file is must be clear from its headings and its name, or it is refused.
+
+The command line and watched folders import so.
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from django.db import DatabaseError, transaction
+
+from importer import control, datasets, locks, mapping, mended, preview, recognition, runner, sweep
+from importer.intake import folder, uploads
+from importer.models import Import, StoredFile
+from importer.options import Options
+from importer.readers.formats import Format, sniff
+from importer.recognition import Kind
+from importer.states import FINAL, State
+from importer.values import BadHeading, ImportProblem, quote
+
+log = logging.getLogger(__name__)
+
+
+class Unclear(BadHeading):
+    """The file may be of several `kinds`, and somebody has to say of which."""
+
+    def __init__(self, name: str, kinds: list[Kind]) -> None:
+        self.kinds = kinds
+        titles = " or ".join(kind.title for kind in kinds)
+        super().__init__(f"{quote(name)} may be {titles}: its headings fit each of them, and its name does not tell which.")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is known of the files beforehand, where anything is, and whether an import may wait for a person."""
+
+    dataset: str = ""
+    layout: str = ""
+    unasked: bool = False
+
+    def kinds(self) -> list[Kind]:
+        """What a file may be. Raises KeyError when there is no such dataset, BadFile when there is no such layout."""
+        if not self.dataset:
+            return recognition.all_kinds()
+        dataset = datasets.get(self.dataset)
+        return [Kind(dataset, dataset.layout(self.layout))] if self.layout else list(recognition.kinds(dataset))
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a file was taken for, and how it is read; `note` says what a person might not expect."""
+
+    kind: Kind
+    options: Options = field(default_factory=Options)
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a file of a folder: its import, or the sentence why there is none."""
+
+    name: str
+    run: Import | None = None
+    problem: str = ""
+    note: str = ""
+
+    @property
+    def is_bad(self) -> bool:
+        return self.run is None or self.run.state in (State.FAILED, State.CANCELLED)
+
+
+def decide(file: StoredFile, wish: Wish) -> Decision:
+    """Find out what a stored file is and how it is read. Raises Unclear, BadFile when it fits nothing, KeyError."""
+    among = wish.kinds()
+    with preview.opened(file) as content:
+        how = sniff(content, file.name)
+        headings = preview.look(content, how).headings
+    found = recognition.that_fit(among, headings, file.name)
+    if len(found) > 1:
+        raise Unclear(file.name, found)
+    decision = Decision(found[0]) if found else _as_last_time(among, headings, file.name)
+    decision = decision or _in_order(among, headings, file.name, how, bool(wish.dataset))
+    if decision is None:
+        raise BadHeading(_why_not(among, headings, file.name))
+    return replace(decision, options=replace(decision.options, unasked=wish.unasked))
+
+
+def submit(file: StoredFile, wish: Wish) -> tuple[Import, str]:
+    """Queue the import of a stored file, unless that has happened, and say what a person might not expect.
+
+    Raises BadFile and KeyError like `decide`.
+    """
+    decision = decide(file, wish)
+    with transaction.atomic():
+        StoredFile.objects.select_for_update().get(pk=file.pk)
+        run = file.imports.first() or control.submit(
+            file, decision.kind.dataset.name, None, options=decision.options, layout=decision.kind.layout_name
+        )
+    return run, decision.note
+
+
+def finish(run: Import) -> None:
+    """Run an import in this process, up to its end or review; wait when a worker was quicker, or somebody has the dataset."""
+    runner.run(run.pk)
+    run.refresh_from_db()
+    while run.state not in FINAL | {State.REVIEW}:
+        time.sleep(0.5)
+        sweep.revive()
+        if run.state == State.QUEUED or (run.state == State.WAITING and locks.next_waiting(run.dataset) == run.pk):
+            runner.run(run.pk)
+        run.refresh_from_db()
+
+
+def take_all(root: Path, quiet: float, wish: Wish, wait: bool = False) -> Iterator[Outcome]:
+    """Import the finished files of a folder, in the order of their names; first those that a killed process had taken.
+
+    Each ends in its `done` folder, or in `failed` with a sentence beside it: when it was refused, or, if one is to `wait` for
+    the end of each import, when that failed.
+    """
+    claims = [(place.name, folder.claim_again(root, place)) for place in folder.taken(root)]
+    claims += [(name, folder.claim(root, name)) for name in folder.finished(root, quiet)]
+    for name, claim in claims:
+        try:
+            with claim as claimed:
+                if claimed is not None:
+                    yield _take(claimed, wish, wait)
+        except OSError as problem:
+            yield Outcome(name, problem=f"{quote(name)} cannot be taken: {problem.strerror}.")
+
+
+def _take(claimed: folder.Claimed, wish: Wish, wait: bool) -> Outcome:
+    try:
+        file = claimed.store()
+        run, note = file.imports.first(), ""
+        if run is None:
+            run, note = submit(file, wish)
+    except Unclear as problem:
+        return _refuse(claimed, f"{problem} Give it a name that tells, and put it there again.")
+    except ImportProblem as problem:
+        return _refuse(claimed, str(problem))
+    except (DatabaseError, OSError):
+        # It stays where it is, and is tried again.
+        raise
+    except Exception as problem:
+        log.exception("%s cannot be taken", claimed.name)
+        return _refuse(claimed, f"An error of ours stopped it, not of the file ({type(problem).__name__}); the log has it.")
+    if wait:
+        finish(run)
+    outcome = Outcome(claimed.name, run, note=note)
+    claimed.put_away(folder.FAILED if outcome.is_bad else folder.DONE, run.error if outcome.is_bad else "")
+    return outcome
+
+
+def _refuse(claimed: folder.Claimed, sentence: str) -> Outcome:
+    uploads.give_up(claimed.public_id)
+    claimed.put_away(folder.FAILED, sentence)
+    return Outcome(claimed.name, problem=sentence)
+
+
+def _as_last_time(among: list[Kind], headings: list[str], name: str) -> Decision | None:
+    """As a person had files with these headings imported."""
+    known = [(kind, mapping.suggest(kind.seen, headings)) for kind in among]
+    known = [(kind, suggestion) for kind, suggestion in known if suggestion.remembered and not suggestion.missing(kind.seen)]
+    only = [kind for kind, _ in known] if len(known) == 1 else recognition.named((kind for kind, _ in known), name)
+    for kind, suggestion in known:
+        if kind in only:
+            note = f"{quote(name)} is mapped as the last time."
+            return Decision(kind, Options(places=suggestion.places, blank=suggestion.blank), note)
+    return None
+
+
+def _in_order(among: list[Kind], first: list[str], name: str, how: Format, is_chosen: bool) -> Decision | None:
+    """By the order of the columns, for a file whose first line is data and has just as many cells.
+
+    Unless the dataset was chosen, the name of the file has to tell what it is.
+    """
+    fitting = [kind for kind in among if _needed(kind, len(first)) and mapping.looks_like_data(kind.seen, first)]
+    only = fitting if is_chosen and len(fitting) == 1 else recognition.named(fitting, name)
+    if not only:
+        return None
+    names = _needed(only[0], len(first))
+    note = f"The first line of {quote(name)} looks like data, so its cells are taken for {', '.join(names)}, in this order."
+    places = {name: place for place, name in enumerate(names)}
+    return Decision(only[0], Options(format=replace(how, heading=False).as_json(), places=places), note)
+
+
+def _needed(kind: Kind, cells: int) -> list[str]:
+    """The columns that are meant by so many cells: all of them, or those that are needed; else none."""
+    columns = kind.seen.columns
+    found = (list(columns), [column for column in columns if column.required])
+    return next(([column.name for column in some] for some in found if len(some) == cells), [])
+
+
+def _why_not(among: list[Kind], headings: list[str], name: str) -> str:
+    if len(among) == 1:
+        try:
+            among[0].seen.match(headings[mended.added(headings) :])
+        except BadHeading as problem:
+            return str(problem)
+    kinds = ", ".join(kind.title for kind in among)
+    return f"The headings of {quote(name)} are {', '.join(map(quote, headings[:20]))}; that is none of: {kinds}."

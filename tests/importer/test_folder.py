@@ -1,0 +1,265 @@
+"""Folders: what is finished, who takes it, and watchers as real processes that are killed, stopped, and two at a time."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from importer import runner, tasks, unattended
+from importer.intake import folder, uploads
+from importer.models import Import, StoredFile
+from importer.unattended import Wish
+from products.models import Product
+from tests.importer.workers import ROOT, wait_for, worker_env
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+HEAD = "sku,name,description\n"
+
+
+@pytest.fixture(autouse=True)
+def _stored(submit) -> None:
+    """Files are stored in a folder of the test."""
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    return inbox
+
+
+def put(inbox: Path, name: str, sku: str = "A-1") -> Path:
+    path = inbox / name
+    path.write_text(f"{HEAD}{sku},Mug,Red\n")
+    return path
+
+
+def take(inbox: Path, quiet: float = 0) -> list[str]:
+    return [outcome.name for outcome in unattended.take_all(inbox, quiet, Wish())]
+
+
+def test_file_is_finished_when_nobody_has_written_to_it_for_a_while(inbox):
+    path = put(inbox, "a.csv")
+    # As copying does that keeps the time of the original.
+    os.utime(path, (1, 1))
+    assert folder.finished(inbox, 2) == []
+    assert folder.finished(inbox, 0) == ["a.csv"]
+
+
+def test_file_that_somebody_has_is_left_to_them(inbox):
+    put(inbox, "a.csv")
+    with folder.claim(inbox, "a.csv") as mine:
+        assert mine and mine.place.read_text().startswith(HEAD)
+        with folder.claim(inbox, "a.csv") as other:
+            assert other is None
+        with folder.claim_again(inbox, mine.place) as other:
+            assert other is None
+        assert take(inbox) == []
+    assert take(inbox) == ["a.csv"]
+
+
+def test_two_who_claim_the_same_file_do_not_both_get_it(inbox, monkeypatch):
+    put(inbox, "a.csv")
+    flock = folder.fcntl.flock
+    quicker = []
+
+    def late(file, how):
+        """Somebody takes the file, and is through with it, between our opening and locking it."""
+        monkeypatch.setattr(folder.fcntl, "flock", flock)
+        quicker.extend(take(inbox))
+        flock(file, how)
+
+    monkeypatch.setattr(folder.fcntl, "flock", late)
+    assert take(inbox) == []
+    assert quicker == ["a.csv"] and Import.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "already"),
+    [
+        (uploads.parts, "append", False),
+        (StoredFile, "save", False),
+        (unattended, "decide", False),
+        (unattended.control, "submit", False),
+        (folder.Claimed, "put_away", True),
+        (folder.Path, "unlink", True),
+    ],
+)
+def test_what_a_killed_process_has_begun_is_finished_once(inbox, monkeypatch, module, name, already):
+    put(inbox, "a.csv")
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, killed)
+        with pytest.raises(KeyboardInterrupt):
+            take(inbox)
+    assert Import.objects.exists() is already and folder.finished(inbox, 0) == []
+    assert take(inbox) == ["a.csv"]
+    assert [path.name for path in (inbox / "done").iterdir()] == ["a.csv"]
+    assert Import.objects.count() == StoredFile.objects.count() == 1
+    assert Import.objects.get().file.sha256 and folder.taken(inbox) == []
+    assert take(inbox) == []
+
+
+def test_same_content_under_the_same_name_is_imported_again_when_it_comes_again(inbox):
+    for _ in range(2):
+        put(inbox, "a.csv")
+        assert take(inbox) == ["a.csv"]
+    assert Import.objects.count() == 2
+    assert sorted(path.name for path in (inbox / "done").iterdir()) == ["a-2.csv", "a.csv"]
+
+
+def test_name_that_is_taken_gets_a_number_also_without_links(inbox, monkeypatch):
+    def no_links(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(folder.os, "link", no_links)
+    for number in range(3):
+        put(inbox, "a.csv", f"N-{number}")
+        assert take(inbox) == ["a.csv"]
+    assert sorted(path.name for path in (inbox / "done").iterdir()) == ["a-2.csv", "a-3.csv", "a.csv"]
+    assert folder.taken(inbox) == []
+
+
+def test_error_of_ours_puts_the_file_aside_and_the_others_go_on(inbox, monkeypatch):
+    decide = unattended.decide
+
+    def stumble(file, wish):
+        if file.name == "a.csv":
+            raise ZeroDivisionError
+        return decide(file, wish)
+
+    monkeypatch.setattr(unattended, "decide", stumble)
+    put(inbox, "a.csv")
+    put(inbox, "b.csv")
+    found = list(unattended.take_all(inbox, 0, Wish()))
+    assert [(outcome.name, outcome.is_bad) for outcome in found] == [("a.csv", True), ("b.csv", False)]
+    reason = "An error of ours stopped it, not of the file (ZeroDivisionError); the log has it."
+    assert (inbox / "failed" / "a.csv.reason.txt").read_text() == f"{reason}\n"
+
+
+def test_timetable_takes_what_lies_in_the_folder_of_the_settings(inbox, settings):
+    settings.LOADIFY_FOLDER, settings.LOADIFY_FOLDER_SETTLE = str(inbox), 0
+    put(inbox, "a.csv")
+    tasks.scan()
+    runner.run(Import.objects.get().pk)
+    assert Product.objects.get().sku == "A-1" and (inbox / "done" / "a.csv").exists()
+    settings.LOADIFY_FOLDER = str(inbox / "nowhere")
+    tasks.scan()
+
+
+# --- real processes ----------------------------------------------------------------------------------------------------
+
+
+class Watcher:
+    """`manage.py watch_folder` as a process of its own."""
+
+    def __init__(self, inbox: Path, settings, *options: str) -> None:
+        self.log = inbox.parent / f"watcher-{time.monotonic_ns()}.log"
+        stored = settings.STORAGES["default"]["OPTIONS"]["location"]
+        code = (
+            "import sys; from django.conf import settings\n"
+            "from django.core.management import execute_from_command_line as run\n"
+            f"settings.STORAGES['default'] = {{'BACKEND': 'django.core.files.storage.FileSystemStorage', "
+            f"'OPTIONS': {{'location': {str(stored)!r}}}}}; run(['manage.py', *sys.argv[1:]])"
+        )
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", code, "watch_folder", str(inbox), *options],
+                cwd=ROOT,
+                env=worker_env() | {"PYTHONUNBUFFERED": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def wait_until_it_watches(self) -> None:
+        wait_for(lambda: "Watching" in self.said() or self.process.poll() is not None, 60, self.said)
+        assert self.process.poll() is None, self.said()
+
+    def end(self, signum: int) -> int:
+        self.process.send_signal(signum)
+        return self.process.wait(30)
+
+
+@pytest.fixture
+def watch(inbox, settings) -> Iterator[object]:
+    started: list[Watcher] = []
+
+    def watch(*options: str) -> Watcher:
+        started.append(Watcher(inbox, settings, *options))
+        return started[-1]
+
+    yield watch
+    for watcher in started:
+        if watcher.process.poll() is None:
+            watcher.end(signal.SIGKILL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_watcher_takes_what_is_there_and_what_comes_and_ends_when_it_is_told(inbox, watch, signum):
+    put(inbox, "before.csv")
+    watcher = watch("--settle", "0.5")
+    watcher.wait_until_it_watches()
+    (inbox / "report.csv").write_text("boat,harbour\nAda,Kiel\n")
+    put(inbox, "after.csv")
+    wait_for(lambda: "report.csv: refused" in watcher.said() and "after.csv →" in watcher.said(), 30, watcher.said)
+    assert watcher.end(signum) == 0
+    assert sorted(path.name for path in (inbox / "done").iterdir()) == ["after.csv", "before.csv"]
+    assert sorted(path.name for path in (inbox / "failed").iterdir()) == ["report.csv", "report.csv.reason.txt"]
+    assert "before.csv → Products: submitted as import" in watcher.said()
+    assert "Traceback" not in watcher.said()
+
+
+@pytest.mark.slow
+def test_watcher_leaves_a_half_written_file_until_it_is_whole(inbox, watch):
+    watcher = watch("--settle", "1.5", "--wait")
+    watcher.wait_until_it_watches()
+    with (inbox / "slow.csv").open("w") as file:
+        file.write(HEAD)
+        for number in range(12):
+            file.write(f"S-{number},Mug,Red\n")
+            file.flush()
+            time.sleep(0.25)
+            assert not folder.taken(inbox)
+    wait_for(lambda: (inbox / "done" / "slow.csv").exists(), 30, watcher.said)
+    assert Product.objects.count() == 12
+    assert "slow.csv → Products: done, 12 lines = 12 created, 0 updated." in watcher.said()
+
+
+@pytest.mark.slow
+def test_two_watchers_one_killed_again_and_again_import_every_file_once(inbox, watch):
+    steady, files = watch("--settle", "0"), 60
+    steady.wait_until_it_watches()
+    dice = random.Random(5)
+    put_so_far = 0
+    for _ in range(4):
+        shaky = watch("--settle", "0")
+        shaky.wait_until_it_watches()
+        for _ in range(files // 4):
+            # Under another name first, as the README tells.
+            put(inbox, ".coming", f"W-{put_so_far}").rename(inbox / f"w-{put_so_far}.csv")
+            put_so_far += 1
+            time.sleep(dice.uniform(0, 0.03))
+        shaky.end(signal.SIGKILL)
+    wait_for(lambda: not folder.finished(inbox, 0) and not folder.taken(inbox), 60, steady.said)
+    assert steady.end(signal.SIGTERM) == 0
+    done = Counter(path.name for path in (inbox / "done").iterdir())
+    assert done == Counter(f"w-{number}.csv" for number in range(files))
+    imported = Counter(Import.objects.values_list("file__name", flat=True))
+    assert imported == Counter(f"w-{number}.csv" for number in range(files))
+    assert Import.objects.values("file").distinct().count() == files
