@@ -24,6 +24,7 @@ _REFERENCE = Column(
     aliases=("id",),
     blank_choice=False,
     about="The partner's own number of the report.",
+    title="ID",
 )
 _CARD = Column(
     "card_id",
@@ -32,6 +33,7 @@ _CARD = Column(
     blank="never",
     blank_choice=False,
     about="Upper and lower case are the same.",
+    title="Card ID",
 )
 _AT = Column(
     "at",
@@ -40,6 +42,7 @@ _AT = Column(
     blank="never",
     blank_choice=False,
     about="Day first, as in 31-12-2024 9:30 PM, or as in 2024-12-31T09:30:00Z. Without a zone it is the partner's.",
+    title="Reported",
 )
 _COMMENT = Column(
     "comment",
@@ -90,5 +93,6 @@ CARDS = register(
         date_field="at",
         # A card's timeline outlives the person's number. The stored phone has any spelling; `phone_end` has what they share.
         personal=(Personal("phone", same_phone, whole_row=False, field="phone_end"),),
+        pages=(("cards", "Look up a card"),),
     )
 )

@@ -33,6 +33,12 @@ class Column:
     blank: str = "clear"
     blank_choice: bool = True
     about: str = ""
+    #: What people read over it on our pages, where that is not the name with blanks.
+    title: str = ""
+
+    @property
+    def label(self) -> str:
+        return self.title or self.name.replace("_", " ").capitalize()
 
     @property
     def heading(self) -> str:
@@ -117,6 +123,10 @@ class Dataset:
     #: The field by whose day rows are exported; `created_at` where rows bear no date of their own.
     date_field: str = "created_at"
     personal: tuple[Personal, ...] = ()
+    #: The name of the address of its own list, where it has one in place of the list that every dataset has.
+    page: str = ""
+    #: Names of the addresses of its other pages, and what a link to each says.
+    pages: tuple[tuple[str, str], ...] = ()
     #: What its page says a file must look like; sentences for people.
     about: str = ""
     #: Makes the records of a sample file, heading first.

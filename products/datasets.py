@@ -19,7 +19,11 @@ PRODUCTS = register(
                 aliases=("product sku", "article number"),
                 blank="never",
                 blank_choice=False,
+<<<<<<< HEAD
+                title="SKU",
+=======
                 about="What a product is known by, up to 100 characters. Upper and lower case are the same.",
+>>>>>>> main
             ),
             Column(
                 "name",
@@ -44,6 +48,8 @@ PRODUCTS = register(
             ),
         ),
         switch="active",
+        page="products",
+        pages=(("product-edits", "Latest edits"),),
         sample=sample,
     )
 )
