@@ -1,12 +1,13 @@
 """Card reports as a dataset: four kinds of files that partners send, each a layout."""
 
 import hashlib
+from decimal import Decimal
 
 from cards.cleaners import CardId, PhoneDigits, same_phone
 from cards.models import CardEvent, Stage
 from importer.datasets import Column, Dataset, Key, Layout, Personal, register
 from importer.policies import KeepFirst
-from importer.values import Moment, Text, fold
+from importer.values import Moment, Number, Text, fold
 
 #: Marks the end of a value within a key.
 _END = "\x1f"
@@ -69,7 +70,12 @@ CARDS = register(
         columns=(
             _REFERENCE,
             _CARD,
-            Column("stage", Text("stage", 1), blank="never", blank_choice=False),
+            Column(
+                "stage",
+                Number("stage", Decimal(Stage.PICKED_UP), Decimal(Stage.RETURNED), places=0),
+                blank="never",
+                blank_choice=False,
+            ),
             Column(
                 "phone",
                 PhoneDigits(),

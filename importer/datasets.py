@@ -91,6 +91,10 @@ class Layout:
         return bool(self.file_name and re.search(self.file_name, file_name, re.IGNORECASE))
 
 
+#: The layout of a dataset's own exports, which every dataset has that has layouts: all its columns, by their names.
+EXPORT = "export"
+
+
 @dataclass(frozen=True)
 class Personal:
     """A column that tells who a person is: `same` makes two spellings of it equal (None for what is none), and a row with it
@@ -131,6 +135,11 @@ class Dataset:
     about: str = ""
     #: Makes the records of a sample file, heading first.
     sample: Callable[[int, Random], Iterator[list[str]]] | None = None
+
+    def __post_init__(self) -> None:
+        if self.layouts and EXPORT not in [layout.name for layout in self.layouts]:
+            own = Layout(EXPORT, f"{self.title} exported by this site", self.columns)
+            object.__setattr__(self, "layouts", (*self.layouts, own))
 
     @property
     def in_files(self) -> list[Column]:

@@ -1,7 +1,6 @@
 """One person is removed from every place that keeps them, and nobody else is."""
 
 import logging
-from pathlib import Path
 
 import pytest
 from django.core.files.storage import default_storage
@@ -10,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from contacts.models import Contact, Person
-from importer import control, erasure, file_search, locks, runner, stopping, sweep
+from importer import control, erasure, file_search, locks, runner, sweep
 from importer.erasure_places import InTheWay
 from importer.loaders import work_tables
 from importer.models import Change, DatasetLock, Erasure, Import, Mapping, Reject, StoredFile
@@ -77,7 +76,9 @@ def test_changes_of_the_person_go_so_that_an_undo_brings_nobody_back(load):
     ben = Person.objects.get(email="ben@example.com")
     # An edit took the address away from a row that stays.
     before = {"email": "ann@example.com", "name": "Ben"}
-    Change.objects.create(dataset="people", row_id=ben.pk, at=timezone.now(), kind="u", before=before, after={"email": "b@x.am"})
+    Change.objects.create(
+        dataset="people", row_id=ben.pk, at=timezone.now(), kind="u", before=before, after={"email": "b@x.am"}
+    )
     Change.objects.create(dataset="people", row_id=99, at=timezone.now(), kind="d", before=before)
     Change.objects.create(dataset="products", row_id=99, at=timezone.now(), kind="u", before=before)
     done = erasure.erase("ann@example.com", None)
@@ -149,7 +150,9 @@ def test_what_a_failed_import_has_read_goes_and_it_says_so(load, submit, monkeyp
 def test_an_import_that_is_not_at_its_end_has_to_end_first(load, submit):
     load(PEOPLE, "people")
     waiting = submit(PEOPLE, "people", name="again.csv")
-    with pytest.raises(InTheWay, match="An import of people that has this person in it is running; try again when it has ended."):
+    with pytest.raises(
+        InTheWay, match="An import of people that has this person in it is running; try again when it has ended."
+    ):
         erasure.erase("ann@example.com", None)
     assert (people(), Erasure.objects.count()) == (["ann@example.com", "ben@example.com"], 0)
     assert default_storage.exists(waiting.file.path)
@@ -259,7 +262,10 @@ def test_a_look_tells_what_an_erasure_removes_and_removes_nothing(load, submit):
     waiting = submit(PEOPLE, "people")
     seen = erasure.look("ann@example.com")
     assert seen.counts == {"People": 1, "Changes of people": 1}
-    assert ([file.pk for file in seen.files], seen.in_the_way) == (sorted(StoredFile.objects.values_list("pk", flat=True)), [waiting])
+    assert ([file.pk for file in seen.files], seen.in_the_way) == (
+        sorted(StoredFile.objects.values_list("pk", flat=True)),
+        [waiting],
+    )
     assert people() == ["ann@example.com", "ben@example.com"]
     control.cancel(waiting, None, roll_back=False)
     done = erasure.erase("ann@example.com", None)
