@@ -19,8 +19,8 @@ PRODUCTS = register(
                 aliases=("product sku", "article number"),
                 blank="never",
                 blank_choice=False,
-                title="SKU",
                 about="What a product is known by, up to 100 characters. Upper and lower case are the same.",
+                title="SKU",
             ),
             Column(
                 "name",
