@@ -1,4 +1,4 @@
-"""What the importer remembers: files, imports with their heartbeat, rejects, changes, and who holds a dataset."""
+"""What the importer remembers: files, imports with their heartbeat, rejects, changes, exports, and who holds a dataset."""
 
 import os
 import time
@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from importer.states import FINAL, State
+from importer.states import EXPORT_MOVES, FINAL, ExportState, State
 from importer.values import ByteOrdered
 
 
@@ -349,3 +349,63 @@ class Erasure(models.Model):
     def removed(self) -> list[tuple[str, int]]:
         """The counts in the order of places; JSON in a database has no order."""
         return sorted(self.counts.items())
+
+
+class Export(models.Model):
+    """One run of writing the rows of a dataset into a file. Its row is the truth, as an import's is."""
+
+    class Format(models.TextChoices):
+        CSV = "csv", "CSV"
+        XLSX = "xlsx", "Excel workbook (.xlsx)"
+
+    public_id = models.UUIDField(default=uuid7, unique=True, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="exports")
+    dataset = models.CharField(max_length=40)
+    #: The first and the last day, both included; None for no limit.
+    since = models.DateField(null=True)
+    until = models.DateField(null=True)
+    format = models.CharField(max_length=4, choices=Format, default=Format.CSV)
+    #: Whether cells that a spreadsheet would run as formulas are kept from it.
+    escape = models.BooleanField(default=True)
+
+    state = models.CharField(max_length=12, choices=ExportState, default=ExportState.QUEUED)
+    wanted = models.CharField(max_length=10, choices=Import.Wanted, default=Import.Wanted.RUN, blank=True)
+    attempt = models.PositiveIntegerField(default=0)
+    worker = models.CharField(max_length=200, blank=True)
+    #: Until this moment, by the database's clock, the worker may write; after it the export belongs to whoever claims it.
+    lease_until = models.DateTimeField(null=True)
+    #: Where to go on: opaque JSON with a format version under "v"; only importer/exports.py reads it.
+    checkpoint = models.JSONField(default=dict, blank=True)
+    #: Raised by every committed step.
+    version = models.BigIntegerField(default=0)
+    error = models.TextField(blank=True)
+
+    rows_total = models.BigIntegerField(null=True)
+    rows_done = models.BigIntegerField(default=0)
+    #: Rows that are in the workbook, which is made when all of them are read.
+    rows_packed = models.BigIntegerField(default=0)
+
+    path = models.CharField(max_length=255, blank=True)
+    bytes = models.BigIntegerField(default=0)
+    sha256 = models.CharField(max_length=64, blank=True)
+    queued_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    #: When the file is deleted; `path` is blank once that has happened.
+    expires_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["owner", "-id"], name="export_owner_idx"),
+            models.Index(fields=["sha256"], name="export_sha256_idx"),
+            models.Index(
+                fields=["state"], name="export_moving_idx", condition=models.Q(state__in=["paused", "queued", "writing"])
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"export {self.public_id}"
+
+    @property
+    def is_final(self) -> bool:
+        return not EXPORT_MOVES[ExportState(self.state)]

@@ -2,9 +2,22 @@
 
 from django.urls import path
 
-from importer import control_views, download_views, erase_views, held_views, prepare_views, review_views, upload_views, views
+from importer import (
+    browse_views,
+    control_views,
+    download_views,
+    erase_views,
+    held_views,
+    prepare_views,
+    review_views,
+    upload_views,
+    views,
+)
 
 urlpatterns = [
+    path("data/", browse_views.index, name="data"),
+    path("data/<slug:dataset>/", browse_views.rows, name="data-rows"),
+    path("data/<slug:dataset>/<int:pk>/", browse_views.row, name="data-row"),
     path("imports/", views.index, name="imports"),
     path("imports/new/", upload_views.new, name="import-new"),
     path("imports/sample/<slug:dataset>.csv", download_views.sample, name="import-sample"),

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("importer", "0006_held_rows"),
+        ("importer", "0008_exports"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
