@@ -21,8 +21,16 @@ from importer.loaders.sql import itself
 from importer.models import Erasure, Import, StoredFile
 from importer.sought import Sought, sought
 from importer.states import FINAL
+from importer.values import ImportProblem
+from pages.templatetags.figures import size as in_words
 
 log = logging.getLogger(__name__)
+#: Bytes of files that are searched while a page waits, half a minute's work; more is for the command.
+PAGE_BYTES = 512 << 20
+
+
+class TooMuch(ImportProblem):
+    """The files are too many to be searched while a page waits."""
 
 
 @dataclass
@@ -48,6 +56,16 @@ class Look:
     @property
     def is_empty(self) -> bool:
         return not self.counts and not self.files
+
+
+def check_small() -> None:
+    """Raises TooMuch when a page would have to wait for too long."""
+    sizes = [file.size for file in file_search.candidates()]
+    if sum(sizes) > PAGE_BYTES:
+        raise TooMuch(
+            f"{len(sizes):,} files with {in_words(sum(sizes))} have to be searched, which takes longer than a page may. "
+            "Somebody who looks after the server can do it: manage.py erase_person"
+        )
 
 
 def look(text: str) -> Look:

@@ -14,7 +14,10 @@ from importer.values import BadValue, quote
 _LAST = 6
 #: What parts a text into pieces, of which one may be the value: cells of a record that was not taken apart, words, and what
 #: stands between words (a phone number has blanks and brackets of its own).
-_PARTS = (re.compile(r"[\n\r\t,;|\"'<>]+"), re.compile(r"[\s,;|\"'<>()\[\]:=]+"), re.compile(r"[^\W\d_]+"))
+_PARTS = (re.compile(r"[\n\r\t,;|\"'“”<>]+"), re.compile(r"[\s,;|\"'“”<>()\[\]:=]+"), re.compile(r"[^\W\d_]+"))
+
+#: What may end a sentence that the value is the last word of.
+_ENDS = " .!?"
 
 
 @dataclass(frozen=True)
@@ -95,4 +98,5 @@ def _plain(text: str) -> str:
 def _pieces(text: str) -> Iterator[str]:
     yield text
     for parts in _PARTS:
-        yield from (piece for piece in parts.split(text) if piece.strip())
+        for piece in parts.split(text):
+            yield from {piece, piece.rstrip(_ENDS)} if piece.strip() else ()

@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from importer import browse_views, control_views, download_views, held_views, prepare_views, review_views, upload_views, views
+from importer import (
+    browse_views,
+    control_views,
+    download_views,
+    erase_views,
+    held_views,
+    prepare_views,
+    review_views,
+    upload_views,
+    views,
+)
 
 urlpatterns = [
     path("data/", browse_views.index, name="data"),
@@ -24,6 +34,7 @@ urlpatterns = [
     path("imports/<uuid:public_id>/rejects/", views.rejects, name="import-rejects"),
     path("imports/<uuid:public_id>/rejects.csv", download_views.rejects_csv, name="import-rejects-csv"),
     path("imports/<uuid:public_id>/file", download_views.original, name="import-file"),
+    path("erase/", erase_views.erase, name="erase"),
     path("files/<str:token>", download_views.by_link, name="file-link"),
     path("imports/<uuid:public_id>/kept/", views.kept, name="import-kept"),
     path("imports/<uuid:public_id>/control/", control_views.part, name="import-control"),

@@ -1,27 +1,38 @@
 """One person is removed from every place that keeps them, and nobody else is."""
 
+import io
 import logging
 
 import pytest
+import xlsxwriter
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
 from contacts.models import Contact, Person
-from importer import control, erasure, file_search, locks, runner, sweep
+from importer import control, erasure, file_search, locks, review, runner, sweep
 from importer.erasure_places import InTheWay
 from importer.loaders import work_tables
 from importer.models import Change, DatasetLock, Erasure, Import, Mapping, Reject, StoredFile
 from importer.sought import sought
 from importer.states import State
 from importer.values import BadValue
-from tests.files.corpus import xlsx
 
 PEOPLE = "name,email\nAnn,ann@example.com\nBen,ben@example.com\n"
 #: Contacts: Ann by her phone in one spelling.
 CONTACTS = "Name,Phone Number,Email Address\nAnn,055 12 34 56,ann@example.com\nBen,055 65 43 21,ben@example.com\n"
 PHONE = "+37455123456"
+
+
+def xlsx(sheets: dict[str, list[list[str]]]) -> bytes:
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out) as book:
+        for name, lines in sheets.items():
+            sheet = book.add_worksheet(name)
+            for number, cells in enumerate(lines):
+                sheet.write_row(number, 0, cells)
+    return out.getvalue()
 
 
 def people() -> list[str]:
@@ -50,7 +61,7 @@ def test_a_phone_is_found_in_any_spelling(load, spelling):
 
 
 def test_what_names_nobody_is_refused_with_a_sentence(db):
-    for text in ("", "  ", "Ann", "ann@", "12/31"):
+    for text in ("", "  ", "Ann", "ann@", "31 May"):
         with pytest.raises(BadValue, match="is no e-mail address or phone number|is nothing that a person is known by"):
             erasure.erase(text, None)
     assert not Erasure.objects.exists()
@@ -136,7 +147,7 @@ def test_what_a_failed_import_has_read_goes_and_it_says_so(load, submit, monkeyp
     run = load(PEOPLE, "people", options=None)
     Import.objects.filter(pk=run.pk).update(state=State.FAILED, checkpoint=run.checkpoint | {"phase": "staging"})
     run.refresh_from_db()
-    loader = runner.review.loader_of(run)
+    loader = review.loader_of(run)
     loader.make_stage()
     with transaction.atomic():
         loader.copy(b"2\tann@example.com\tAnn\tann@example.com\n")
@@ -150,16 +161,17 @@ def test_what_a_failed_import_has_read_goes_and_it_says_so(load, submit, monkeyp
 def test_an_import_that_is_not_at_its_end_has_to_end_first(load, submit):
     load(PEOPLE, "people")
     waiting = submit(PEOPLE, "people", name="again.csv")
+    path = waiting.file.path
     with pytest.raises(
         InTheWay, match="An import of people that has this person in it is running; try again when it has ended."
     ):
         erasure.erase("ann@example.com", None)
     assert (people(), Erasure.objects.count()) == (["ann@example.com", "ben@example.com"], 0)
-    assert default_storage.exists(waiting.file.path)
+    assert default_storage.exists(path)
     erasure.erase("carl@example.com", None)
     control.cancel(waiting, None, roll_back=False)
     erasure.erase("ann@example.com", None)
-    assert (people(), default_storage.exists(waiting.file.path)) == (["ben@example.com"], False)
+    assert (people(), default_storage.exists(path)) == (["ben@example.com"], False)
 
 
 def test_an_import_that_has_the_dataset_is_waited_for(load, submit):
@@ -213,7 +225,7 @@ def test_a_file_that_nobody_can_read_is_told_of(load):
 
 
 def test_files_that_storage_keeps_hold_of_are_deleted_by_the_timetable(load, monkeypatch):
-    run = load(PEOPLE, "people")
+    path = load(PEOPLE, "people").file.path
 
     def refuse(storage, name):
         raise OSError("the disk is read-only")
@@ -221,14 +233,14 @@ def test_files_that_storage_keeps_hold_of_are_deleted_by_the_timetable(load, mon
     with monkeypatch.context() as patch:
         patch.setattr(type(default_storage._wrapped), "delete", refuse)
         done = erasure.erase("ann@example.com", None)
-        assert done.files_left == [run.file.path]
+        assert done.files_left == [path]
         sweep.tidy()
     done.refresh_from_db()
-    assert done.files_left == [run.file.path]
-    assert default_storage.exists(run.file.path)
+    assert done.files_left == [path]
+    assert default_storage.exists(path)
     sweep.tidy()
     done.refresh_from_db()
-    assert (done.files_left, default_storage.exists(run.file.path)) == ([], False)
+    assert (done.files_left, default_storage.exists(path)) == ([], False)
 
 
 def test_an_erasure_that_breaks_off_leaves_all_as_it_was(load, monkeypatch):
