@@ -9,18 +9,68 @@ from importer.values import BadValue, Each, Text, fold, quote
 
 _TEXT = Text("card ID", CardEvent.CARD_LENGTH, required=True, trim=True)
 
+#: Marks that nobody sees: zero-width ones and those of direction, which phones put around numbers that are copied.
+_UNSEEN = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+#: What stands around and between the digits of a phone number.
+_BETWEEN = re.compile("[\\s()\\[\\]{}.+\\-\u2010-\u2015\u2212'\"`\u2018-\u201f\u00b4]")
+#: Fifteen digits of an international number (E.164) behind 00; two numbers in one cell have more.
+_FEWEST, _MOST = 5, 17
+
 
 def card_id(text: str) -> str:
     """The card id that `text` spells: trimmed, without invisible marks, in capital letters."""
-    return fold(text).upper()
+    return fold(_UNSEEN.sub("", text)).upper()
+
+
+def phone_digits(text: str) -> str:
+    """The digits of a phone number, out of any quotes, blanks, brackets and hyphens, or of a number cell (`585949014.0`).
+
+    Blank stays blank. Raises BadValue.
+    """
+    digits = _bare(text)
+    if digits and not (_are_digits(digits) and _FEWEST <= len(digits) <= _MOST):
+        raise BadValue(f"{quote(text.strip())} is not a phone number.")
+    return digits
+
+
+def phone_end(text: str) -> str:
+    """The last nine digits of a phone number, which are the same however the country in front is written.
+
+    Raises BadValue where there are fewer, because they would be the end of many numbers.
+    """
+    digits = _bare(text)
+    if len(digits) < CardEvent.PHONE_DIGITS and (not digits or _are_digits(digits)):
+        raise BadValue(f"{quote(text.strip())} has fewer than nine digits; write the whole mobile number.")
+    return phone_digits(text)[-CardEvent.PHONE_DIGITS :]
+
+
+def _bare(text: str) -> str:
+    value = _UNSEEN.sub("", text).strip("'\" ")
+    return _BETWEEN.sub("", re.sub(r"\.0+$", "", value))
+
+
+def _are_digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def same_phone(text: str) -> str | None:
+    """What two spellings of one phone number have in common; None for what is no whole phone number."""
+    try:
+        return phone_end(text)
+    except BadValue:
+        return None
 
 
 @dataclass(frozen=True)
 class CardId:
     def __call__(self, text: str) -> str:
         value = card_id(_TEXT(text))
+        if not value:
+            raise BadValue("The card ID is empty.")
         if len(value) > CardEvent.CARD_LENGTH:
             raise BadValue(f"{quote(text)} is too long for a card ID.")
+        if not value.isprintable():
+            raise BadValue(f"{quote(text)} is not a card ID: it holds a line end or another mark that cannot be shown.")
         return value
 
     def many(self, texts: Sequence[str]) -> Sequence[str | None]:
@@ -29,18 +79,10 @@ class CardId:
 
 @dataclass(frozen=True)
 class PhoneDigits:
-    """The digits of a phone number, out of any quotes, blanks, brackets and hyphens; a number cell (`585949014.0`) is
-    repaired. Blank stays blank."""
+    """The digits of a phone number as they were given (phone_digits)."""
 
     def __call__(self, text: str) -> str:
-        value = text.strip().strip("'\"").strip()
-        value = re.sub(r"\.0+$", "", value)
-        digits = re.sub(r"[\s()./+\-\u2010-\u2015\u00a0]", "", value)
-        if not digits:
-            return ""
-        if not (digits.isascii() and digits.isdigit() and 5 <= len(digits) <= CardEvent.PHONE_LENGTH):
-            raise BadValue(f"{quote(text)} is not a phone number.")
-        return digits
+        return phone_digits(text)
 
     def many(self, texts: Sequence[str]) -> Sequence[str | None]:
         return Each(self).many(texts)

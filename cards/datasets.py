@@ -1,12 +1,13 @@
 """Card reports as a dataset: four kinds of files that partners send, each a layout."""
 
 import hashlib
+from decimal import Decimal
 
-from cards.cleaners import CardId, PhoneDigits
+from cards.cleaners import CardId, PhoneDigits, same_phone
 from cards.models import CardEvent, Stage
-from importer.datasets import Column, Dataset, Key, Layout, register
+from importer.datasets import Column, Dataset, Key, Layout, Personal, register
 from importer.policies import KeepFirst
-from importer.values import Moment, Text, fold
+from importer.values import Moment, Number, Text, fold
 
 #: Marks the end of a value within a key.
 _END = "\x1f"
@@ -24,6 +25,7 @@ _REFERENCE = Column(
     aliases=("id",),
     blank_choice=False,
     about="The partner's own number of the report.",
+    title="ID",
 )
 _CARD = Column(
     "card_id",
@@ -32,6 +34,7 @@ _CARD = Column(
     blank="never",
     blank_choice=False,
     about="Upper and lower case are the same.",
+    title="Card ID",
 )
 _AT = Column(
     "at",
@@ -40,11 +43,12 @@ _AT = Column(
     blank="never",
     blank_choice=False,
     about="Day first, as in 31-12-2024 9:30 PM, or as in 2024-12-31T09:30:00Z. Without a zone it is the partner's.",
+    title="Reported",
 )
 _COMMENT = Column(
     "comment",
     Text("comment", CardEvent.COMMENT_LENGTH, trim=True),
-    aliases=("comments",),
+    aliases=("comment", "comments"),
     blank_choice=False,
     about="Up to 500 characters; may be blank.",
 )
@@ -66,7 +70,12 @@ CARDS = register(
         columns=(
             _REFERENCE,
             _CARD,
-            Column("stage", Text("stage", 1), blank="never", blank_choice=False),
+            Column(
+                "stage",
+                Number("stage", Decimal(Stage.PICKED_UP), Decimal(Stage.RETURNED), places=0),
+                blank="never",
+                blank_choice=False,
+            ),
             Column(
                 "phone",
                 PhoneDigits(),
@@ -88,5 +97,8 @@ CARDS = register(
             _layout("returned", "Returned", Stage.RETURNED, _CONTACT, r"return"),
         ),
         date_field="at",
+        # A card's timeline outlives the person's number. The stored phone has any spelling; `phone_end` has what they share.
+        personal=(Personal("phone", same_phone, whole_row=False, field="phone_end"),),
+        pages=(("cards", "Look up a card"),),
     )
 )

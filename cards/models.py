@@ -1,5 +1,9 @@
 """Bank cards on their way to people: every report of a partner is an event of the card's timeline."""
 
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
 from django.db import models
 from django.db.models.functions import Right
 from django.utils import timezone
@@ -54,3 +58,8 @@ class CardEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.card_id} {self.get_stage_display().lower()}"
+
+    @property
+    def local_at(self) -> datetime:
+        """The moment on the partner's clock."""
+        return self.at.astimezone(ZoneInfo(settings.LOADIFY_CARDS_ZONE))

@@ -51,11 +51,13 @@ CONTACTS = register(
                 aliases=("email address", "e-mail", "e-mail address"),
                 blank_choice=False,
                 about="May be blank. Upper and lower case are the same.",
+                title="E-mail",
             ),
         ),
         about="Every line becomes a contact. One whose phone or e-mail was stored a moment ago is held, and stored later.",
         policy=HoldWithin(match=("phone", "email"), setting="LOADIFY_HOLD_SECONDS", until="closed_until"),
         personal=(Personal("phone", phone_of), Personal("email", email_of)),
+        pages=(("held", "Held rows"),),
     )
 )
 
@@ -80,10 +82,12 @@ PEOPLE = register(
                 blank="never",
                 blank_choice=False,
                 about="Whom a person is known by. Upper and lower case are the same.",
+                title="E-mail",
             ),
         ),
         about="One record for each e-mail address: the first one stays. The file may do without a heading line.",
         policy=KeepFirst(),
         personal=(Personal("email", email_of),),
+        pages=(("dead-letters", "Dead letters"),),
     )
 )

@@ -104,6 +104,12 @@ def clearings(dataset: str) -> QuerySet[Change]:
     return found.select_related("person").order_by("-id")
 
 
+def origins(dataset: str, row_ids: Sequence[int]) -> dict[int, Change]:
+    """By which Change rows came into a dataset: {row_id: Change}, without those of which it is not known."""
+    found = Change.objects.filter(dataset=dataset, row_id__in=row_ids, kind=Change.Kind.CREATED)
+    return {change.row_id: change for change in _with_actors(found).order_by("id")}
+
+
 def latest(dataset: str, row_id: int, *, lock: bool = False) -> Change | None:
     """What happened to a row last, whoever did it. With `lock` nobody else gets it with `lock` until the transaction ends."""
     found = Change.objects.filter(dataset=dataset, row_id=row_id).order_by("-id")

@@ -45,7 +45,8 @@ def submit(
     """Queue a stored file for import into `dataset` and tell the workers after the commit.
 
     Raises BadFile when the file is empty or has not arrived in full, or the dataset has layouts and `layout` names none of
-    them; KeyError when there is no such dataset; Refused when rows of it cannot go through a queue and are to.
+    them; KeyError when there is no such dataset; Refused when the file was deleted, or rows of it are to go through a queue
+    and cannot.
     """
     meant = datasets.get(dataset)
     if meant.layouts or layout:
@@ -59,6 +60,7 @@ def submit(
             f"Only {file.received:,} of {file.size:,} bytes of {quote(file.name)} have arrived; finish the upload first."
         )
     with transaction.atomic():
+        _keep(file)
         run = Import.objects.create(
             file=file, dataset=dataset, layout=layout, owner=owner, mode=mode, options=(options or Options()).as_json()
         )
@@ -157,8 +159,11 @@ def retry(run: Import, person: User | None) -> None:
         _known(found)
         fields: dict[str, Any] = {"error": "", "finished_at": None, "news": Import.News.NONE}
         if stopping.phase(found) in (State.UNDOING, State.PUBLISHING) or work_tables.exist(found.pk):
+            if stopping.phase(found) in (State.STAGING, State.PUBLISHING):
+                _keep(found.file)
             fields["checkpoint"] = found.checkpoint | {"attempt": found.attempt}
         elif not stopping.wrote(found):
+            _keep(found.file)
             Reject.objects.filter(run=found).delete()
             fields |= {"checkpoint": {"attempt": found.attempt}, "samples": [], "seconds": {}}
             fields |= dict.fromkeys(("lines", "unchanged", "superseded", "held", "rejected", "step_done", "step_total"), 0)
@@ -236,6 +241,13 @@ def _known(run: Import) -> None:
         datasets.of_old(run.dataset)
     except BadFile as problem:
         raise Refused(str(problem)) from None
+
+
+def _keep(file: StoredFile | None) -> None:
+    """See to it that nobody deletes the file before the transaction ends. Raises Refused when it was deleted already."""
+    fate = StoredFile.objects.select_for_update().get(pk=file.pk).fate if file else ""
+    if fate:
+        raise Refused(f"{fate} Upload it again.")
 
 
 def _compare_again(run: Import) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def offered(run: Import) -> frozenset[str]:
     """The buttons that make sense in the present state. One query for an import that has ended: can it be undone?"""
     if run.state in FINAL:
         buttons = {"undo"} if undo.possible(run.pk) else set()
-        if run.file_id and run.state in (State.FAILED, State.CANCELLED):
+        if run.file is not None and not run.file.fate and run.state in (State.FAILED, State.CANCELLED):
             buttons.add("look")
         return frozenset(buttons | {"retry"} if run.state == State.FAILED else buttons)
     if run.wanted == Import.Wanted.CANCEL:

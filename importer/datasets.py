@@ -33,11 +33,21 @@ class Column:
     blank: str = "clear"
     blank_choice: bool = True
     about: str = ""
+    #: What people read over it on our pages, where that is not the name with blanks.
+    title: str = ""
+
+    @property
+    def label(self) -> str:
+        return self.title or self.name.replace("_", " ").capitalize()
 
     @property
     def heading(self) -> str:
         """What partners of a layout write above it."""
         return self.aliases[0] if self.aliases else self.name
+
+    @property
+    def other_names(self) -> list[str]:
+        return [alias for alias in self.aliases if alias != self.name]
 
 
 @dataclass(frozen=True)
@@ -81,14 +91,20 @@ class Layout:
         return bool(self.file_name and re.search(self.file_name, file_name, re.IGNORECASE))
 
 
+#: The layout of a dataset's own exports, which every dataset has that has layouts: all its columns, by their names.
+EXPORT = "export"
+
+
 @dataclass(frozen=True)
 class Personal:
     """A column that tells who a person is: `same` makes two spellings of it equal (None for what is none), and a row with it
-    goes as a whole when the person is erased, or only this cell goes when `whole_row` is false."""
+    goes as a whole when the person is erased, or only this cell goes when `whole_row` is false. What `same` returns is found
+    in the model's `field`, where that is not the column itself."""
 
     column: str
     same: Callable[[str], str | None]
     whole_row: bool = True
+    field: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,10 +127,19 @@ class Dataset:
     #: The field by whose day rows are exported; `created_at` where rows bear no date of their own.
     date_field: str = "created_at"
     personal: tuple[Personal, ...] = ()
+    #: The name of the address of its own list, where it has one in place of the list that every dataset has.
+    page: str = ""
+    #: Names of the addresses of its other pages, and what a link to each says.
+    pages: tuple[tuple[str, str], ...] = ()
     #: What its page says a file must look like; sentences for people.
     about: str = ""
     #: Makes the records of a sample file, heading first.
     sample: Callable[[int, Random], Iterator[list[str]]] | None = None
+
+    def __post_init__(self) -> None:
+        if self.layouts and EXPORT not in [layout.name for layout in self.layouts]:
+            own = Layout(EXPORT, f"{self.title} exported by this site", self.columns)
+            object.__setattr__(self, "layouts", (*self.layouts, own))
 
     @property
     def in_files(self) -> list[Column]:

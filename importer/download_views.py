@@ -1,28 +1,77 @@
-"""Downloads of an import, for its owner and staff: the original file, and the rejected lines as CSV; for all, samples."""
+"""Downloads of an import: the original file by a link that expires, the rejected lines as CSV; for all, samples."""
 
 import uuid
+from collections.abc import Callable
 from pathlib import PurePath
 
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.core.files.storage import default_storage
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from accounts.access import person
+from accounts.models import User
 from importer import datasets, downloads
+from importer.access import may_see_rows
 from importer.control_views import mine
+from importer.intake import uploads
+from importer.models import Import
+from importer.values import BadFile
+from pages import signed
 from pages.downloads import streamed
 
 
+class Unavailable(Exception):
+    """The file cannot be had any more; the text says why."""
+
+
+@never_cache
 @require_safe
-def original(request: HttpRequest, public_id: uuid.UUID) -> HttpResponseBase:
-    """The file, byte for byte as it was sent."""
+def original(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    """Lead to the file by a link that works for LOADIFY_LINK_SECONDS, also where nobody is signed in."""
     run = mine(request, public_id)
-    if run.file is None or not default_storage.exists(run.file.path):
-        raise Http404("The file of this import is not in storage any more.")
+    return redirect("file-link", signed.token(signed.Link("import", run.public_id, person(request).pk)))
+
+
+@login_not_required
+@never_cache
+@require_safe
+def by_link(request: HttpRequest, token: str) -> HttpResponseBase:
+    """A stored file, byte for byte, for whoever has a link that is still good and whose maker may still have the file."""
+    try:
+        link = signed.read(token)
+        path, name = OPENERS[link.kind](link.public_id, User.objects.get(pk=link.user_id, is_active=True))
+    except (signed.ExpiredLink, Unavailable) as problem:
+        return render(request, "importer/link.html", {"problem": problem}, status=410)
+    except (signed.BadLink, PermissionDenied, ObjectDoesNotExist, KeyError):
+        # Who holds a link that was tampered with learns nothing about what there is.
+        sentence = "The link is not one of this site, or does not work any more."
+        return render(request, "importer/link.html", {"problem": sentence}, status=403)
     # Of no type that a browser would show: what is in the file is not ours.
-    response = streamed(request, downloads.original(run.file.path), "application/octet-stream", run.file.name)
-    response["Content-Length"] = str(default_storage.size(run.file.path))
+    response = streamed(request, downloads.original(path), "application/octet-stream", name)
+    response["Content-Length"] = str(default_storage.size(path))
+    response["Referrer-Policy"] = "no-referrer"
     return response
+
+
+def file_of_import(public_id: uuid.UUID, asker: User) -> tuple[str, str]:
+    """Where the file of an import lies in storage, and its name. Raises PermissionDenied, Unavailable, DoesNotExist."""
+    run = Import.objects.select_related("file").get(public_id=public_id)
+    if run.file is None or not may_see_rows(asker, run):
+        raise PermissionDenied
+    try:
+        uploads.check_there(run.file)
+    except BadFile as problem:
+        raise Unavailable(str(problem)) from None
+    return run.file.path, run.file.name
+
+
+#: The kinds of links, and how a person who may have what they open finds its path in storage and its name.
+OPENERS: dict[str, Callable[[uuid.UUID, User], tuple[str, str]]] = {"import": file_of_import}
 
 
 @require_safe

@@ -57,7 +57,7 @@ class KindOfFile(forms.Form):
 
     use_required_attribute = False
 
-    layout = forms.ChoiceField(label="Which kind of report is it?", error_messages={"required": "Choose which kind it is."})
+    layout = forms.ChoiceField(label="Which kind of file is it?", error_messages={"required": "Choose which kind it is."})
 
     def __init__(self, dataset: Dataset, recognised: str, data: Mapping[str, Any] | None = None) -> None:
         super().__init__(data, initial={"layout": recognised})

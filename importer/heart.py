@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from types import TracebackType
+from typing import Self
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
@@ -51,7 +52,7 @@ class Heart:
         self._watched = [connections["default"]]
         self._thread = threading.Thread(target=self._beat, name=f"heart of import {run_id}", daemon=True)
 
-    def __enter__(self) -> "Heart":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -1,8 +1,8 @@
-"""Rejected lines that were taken home as CSV and come back: two columns in front of those of the file, and cells in which an
-apostrophe keeps a spreadsheet from running them as formulas. What comes back unchanged is what it was.
+"""What was taken home as CSV and comes back: cells in which an apostrophe keeps a spreadsheet from running them as formulas,
+and before rejected lines two columns more. What comes back unchanged is what it was.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from importer.values import fold
 from pages.spreadsheets import harmless
@@ -24,7 +24,7 @@ def escaped(cell: str) -> str:
 def heading(cells: list[str]) -> list[str]:
     """The heading of a file that may be one of rejected lines, its own headings as they were."""
     skip = added(cells)
-    return [*cells[:skip], *map(_as_it_was, cells[skip:])] if skip else cells
+    return [*cells[:skip], *map(as_it_was, cells[skip:])] if skip else cells
 
 
 def row(cells: list[str]) -> list[str]:
@@ -32,10 +32,26 @@ def row(cells: list[str]) -> list[str]:
     skip = len(ADDED)
     if len(cells) <= skip or not cells[1].startswith(f"Line {cells[0]}:"):
         return cells
-    return [*cells[:skip], *map(_as_it_was, cells[skip:])]
+    return [*cells[:skip], *map(as_it_was, cells[skip:])]
 
 
-def _as_it_was(cell: str) -> str:
+def way_back(headings: Sequence[str], exported: bool) -> Callable[[list[str]], list[str]] | None:
+    """What makes the rows of a file with these headings what they were; None where they are that already.
+
+    `exported` says that the apostrophes of the file were put there by an export.
+    """
+    if added(headings):
+        return row
+    return as_they_were if exported else None
+
+
+def as_they_were(cells: list[str]) -> list[str]:
+    """A row of an export, as it was."""
+    return list(map(as_it_was, cells))
+
+
+def as_it_was(cell: str) -> str:
+    """The way back from `escaped`."""
     return cell[1:] if cell.startswith("'") and _runs(cell.lstrip("'")) else cell
 
 

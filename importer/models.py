@@ -1,4 +1,4 @@
-"""What the importer remembers: files, imports with their heartbeat, rejects, changes, and who holds a dataset."""
+"""What the importer remembers: files, imports with their heartbeat, rejects, changes, exports, and who holds a dataset."""
 
 import os
 import time
@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from importer.states import FINAL, State
+from importer.states import EXPORT_MOVES, FINAL, ExportState, State
 from importer.values import ByteOrdered
 
 
@@ -21,6 +21,10 @@ def uuid7() -> uuid.UUID:
 class StoredFile(models.Model):
     """A file in storage, or the part of it that has arrived."""
 
+    class Why(models.TextChoices):
+        RETENTION = "retention", "Older than files are kept"
+        ERASED = "erased", "Held data of a person who was erased"
+
     public_id = models.UUIDField(default=uuid7, unique=True, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="files")
     name = models.CharField(max_length=255)
@@ -31,9 +35,33 @@ class StoredFile(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(null=True)
     completed_at = models.DateTimeField(null=True)
+    #: When the file was deleted, and why; the bytes are gone from storage once `path` is blank.
+    deleted_at = models.DateTimeField(null=True)
+    deleted_why = models.CharField(max_length=10, choices=Why, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["deleted_at"],
+                name="file_to_delete",
+                condition=models.Q(deleted_at__isnull=False) & ~models.Q(path=""),
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def fate(self) -> str:
+        """When and why the file was deleted, as a sentence; "" while it is kept."""
+        if self.deleted_at is None:
+            return ""
+        reasons = {
+            self.Why.RETENTION: "it was older than files are kept here",
+            self.Why.ERASED: "it held data of a person whose data was erased",
+        }
+        day = timezone.localtime(self.deleted_at)
+        return f"The file was deleted on {day.day} {day:%B %Y}, because {reasons[self.Why(self.deleted_why)]}."
 
 
 class Import(models.Model):
@@ -375,3 +403,85 @@ class DeadLetter(models.Model):
 
     def __str__(self) -> str:
         return f"dead letter {self.message_id}"
+
+
+class Erasure(models.Model):
+    """That somebody's personal data was erased: when, by whom, how much of it and where, and never whose."""
+
+    at = models.DateTimeField(default=timezone.now)
+    #: Nobody when it was done on the command line.
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    #: What was searched for: the name of a column, such as "email".
+    kind = models.CharField(max_length=40)
+    #: HMAC-SHA-256 of the value under SECRET_KEY: tells whether a value was erased to those who know the value.
+    digest = models.CharField(max_length=64)
+    #: {place: how many entries went from it}
+    counts = models.JSONField(default=dict)
+    #: Paths in storage that are still to be deleted.
+    files_left = models.JSONField(default=list)
+
+    class Meta:
+        indexes = [models.Index(fields=["digest"], name="erasure_digest")]
+
+    def __str__(self) -> str:
+        return f"erasure of one {self.kind}"
+
+
+class Export(models.Model):
+    """One run of writing the rows of a dataset into a file. Its row is the truth, as an import's is."""
+
+    class Format(models.TextChoices):
+        CSV = "csv", "CSV"
+        XLSX = "xlsx", "Excel workbook (.xlsx)"
+
+    public_id = models.UUIDField(default=uuid7, unique=True, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="exports")
+    dataset = models.CharField(max_length=40)
+    #: The first and the last day, both included; None for no limit.
+    since = models.DateField(null=True)
+    until = models.DateField(null=True)
+    format = models.CharField(max_length=4, choices=Format, default=Format.CSV)
+    #: Whether cells that a spreadsheet would run as formulas are kept from it.
+    escape = models.BooleanField(default=True)
+
+    state = models.CharField(max_length=12, choices=ExportState, default=ExportState.QUEUED)
+    wanted = models.CharField(max_length=10, choices=Import.Wanted, default=Import.Wanted.RUN, blank=True)
+    attempt = models.PositiveIntegerField(default=0)
+    worker = models.CharField(max_length=200, blank=True)
+    #: Until this moment, by the database's clock, the worker may write; after it the export belongs to whoever claims it.
+    lease_until = models.DateTimeField(null=True)
+    #: Where to go on: opaque JSON with a format version under "v"; only importer/exports.py reads it.
+    checkpoint = models.JSONField(default=dict, blank=True)
+    #: Raised by every committed step.
+    version = models.BigIntegerField(default=0)
+    error = models.TextField(blank=True)
+
+    rows_total = models.BigIntegerField(null=True)
+    rows_done = models.BigIntegerField(default=0)
+    #: Rows that are in the workbook, which is made when all of them are read.
+    rows_packed = models.BigIntegerField(default=0)
+
+    path = models.CharField(max_length=255, blank=True)
+    bytes = models.BigIntegerField(default=0)
+    sha256 = models.CharField(max_length=64, blank=True)
+    queued_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    #: When the file is deleted; `path` is blank once that has happened.
+    expires_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["owner", "-id"], name="export_owner_idx"),
+            models.Index(fields=["sha256"], name="export_sha256_idx"),
+            models.Index(
+                fields=["state"], name="export_moving_idx", condition=models.Q(state__in=["paused", "queued", "writing"])
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"export {self.public_id}"
+
+    @property
+    def is_final(self) -> bool:
+        return not EXPORT_MOVES[ExportState(self.state)]

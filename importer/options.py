@@ -13,6 +13,8 @@ class Options:
     format: Mapping[str, Any] = field(default_factory=dict)
     places: Mapping[str, int] = field(default_factory=dict)
     blank: Mapping[str, str] = field(default_factory=dict)
+    #: Whether apostrophes before formulas were put there by an export, and go; None when the file itself is to tell.
+    escaped: bool | None = None
     #: Columns that a person left out in the review.
     left_out: tuple[str, ...] = ()
     #: Switch off rows of the dataset that the file does not have.

@@ -9,6 +9,7 @@ from django.core.files.storage import default_storage
 
 from importer import mapping, mended, recognition
 from importer.datasets import Dataset, Layout
+from importer.intake import uploads
 from importer.models import StoredFile
 from importer.readers.formats import Format, open_rows
 from importer.rows import Batch, Cleaning
@@ -58,8 +59,7 @@ def opened(file: StoredFile) -> Iterator[IO[bytes]]:
     """The bytes of a stored file. Raises BadFile when there are none."""
     if not file.size:
         raise BadFile(f"The file {quote(file.name)} is empty.")
-    if not default_storage.exists(file.path):
-        raise BadFile("The file is not in storage any more; upload it again.")
+    uploads.check_there(file)
     with default_storage.open(file.path) as content:
         yield content
 
@@ -138,11 +138,13 @@ def first_plan(content: IO[bytes], dataset: Dataset, how: Format, name: str = ""
     return replace(plan(content, dataset, replace(how, heading=False), name, layout), doubted=True)
 
 
-def rows(dataset: Dataset, planned: Plan, places: Mapping[str, int], blank: Mapping[str, str]) -> list[Row]:
-    """The first records, mapped and cleaned; the key has its place."""
+def rows(
+    dataset: Dataset, planned: Plan, places: Mapping[str, int], blank: Mapping[str, str], exported: bool = False
+) -> list[Row]:
+    """The first records, mapped and cleaned; the key has its place. `exported` says that apostrophes before formulas go."""
     seen = planned.seen
-    escaped = bool(mended.added(seen.headings))
-    cleaning = Cleaning(dataset, places, len(seen.headings), blank, planned.how.encoding_name, escaped)
+    mend = mended.way_back(seen.headings, exported)
+    cleaning = Cleaning(dataset, places, len(seen.headings), blank, planned.how.encoding_name, mend)
     taken = [_row(cleaning, line, cells) for line, cells in zip(seen.batch.lines, seen.batch.rows, strict=True)]
     unread = [Row(reject.line, [], reject.reason) for reject in seen.batch.rejected]
     return sorted(taken + unread, key=lambda row: row.line)[:ROWS]
@@ -167,7 +169,7 @@ def _row(cleaning: Cleaning, line: int, cells: list[str]) -> Row:
     reason = cleaned.rejected[0].reason
     if len(cells) != cleaning.width:
         return Row(line, [], reason)
-    cells = mended.row(cells) if cleaning.escaped else cells
+    cells = cleaning.mend(cells) if cleaning.mend else cells
     parts = zip(cleaning.names, cleaning.cleaners, cleaning.places, strict=True)
     return Row(line, [Cell(name, _shown(cells[place]), _problem(clean, cells[place])) for name, clean, place in parts], reason)
 

@@ -1,9 +1,8 @@
 """Rows on their way from a reader to a loader: raw batches, and what cleaning makes of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from importer import mended
 from importer.datasets import Dataset
 from importer.values import BadValue, NotText
 
@@ -56,8 +55,8 @@ class Cleaning:
 
     `places` says in which cell each column stands, `width` how many cells a line must have, `blank` for which columns an
     empty cell keeps the old value or clears it, where that is not as the dataset has it, `encoding` is the name of the
-    file's for people, and `escaped` says that the file holds rejected lines that were taken home. A whole column is cleaned
-    at once, at the speed of C; only a batch with a bad cell in it is gone through row by row.
+    file's for people, and `mend` makes rows that were taken home what they were (importer/mended.py). A whole column is
+    cleaned at once, at the speed of C; only a batch with a bad cell in it is gone through row by row.
     """
 
     def __init__(
@@ -67,11 +66,11 @@ class Cleaning:
         width: int,
         blank: Mapping[str, str] | None = None,
         encoding: str = "UTF-8",
-        escaped: bool = False,
+        mend: Callable[[list[str]], list[str]] | None = None,
     ) -> None:
         self.dataset = dataset
         self.encoding = encoding
-        self.escaped = escaped
+        self.mend = mend
         self.width = width
         self.names = [column.name for column in dataset.columns if column.name in places]
         self.constants = list(dataset.constants.values())
@@ -84,8 +83,8 @@ class Cleaning:
 
     def clean(self, batch: Batch) -> Cleaned:
         lines, rows, rejected = batch.lines, batch.rows, list(batch.rejected)
-        if self.escaped:
-            rows = list(map(mended.row, rows))
+        if self.mend:
+            rows = list(map(self.mend, rows))
         if rows and set(map(len, rows)) != {self.width}:
             rejected += [self._wrong_width(line, row) for line, row in zip(lines, rows, strict=True) if len(row) != self.width]
             kept = [(line, row) for line, row in zip(lines, rows, strict=True) if len(row) == self.width]

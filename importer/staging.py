@@ -10,6 +10,7 @@ from importer import mended, review
 from importer.ahead import ahead, apart, without_collecting
 from importer.attempt import Attempt, Step
 from importer.datasets import Dataset
+from importer.exported import is_escaped, is_marked
 from importer.intake import uploads
 from importer.loaders.choice import loader_for
 from importer.mapping import numbered
@@ -39,8 +40,9 @@ class Staging:
     def go(self) -> None:
         """Stage what is left of the file. Raises BadFile when it is gone, is another one by now, or has too many rejects."""
         stored = self.run.file
-        if stored is None or not default_storage.exists(stored.path):
+        if stored is None:
             raise BadFile("The file is not in storage any more; upload it again.")
+        uploads.check_there(stored)
         # Of an import that was stopped by this, and is tried again, or whose worker died before it could say so.
         self._check_rejects()
         with default_storage.open(stored.path) as file:
@@ -48,9 +50,10 @@ class Staging:
             uploads.check_size(stored, file)
             if "resume" in self.run.checkpoint:
                 uploads.check_digest(stored, file, self.attempt.heart.check)
+            marked = is_marked(file)
             reader, how = self._open(stored, file)
             if "places" not in self.run.checkpoint:
-                self._begin(stored, reader, how)
+                self._begin(stored, reader, how, marked)
             with without_collecting(), ahead(self._encoded(reader, how), self.attempt.heart.check, reader.close) as batches:
                 for batch, rows in batches:
                     self._batch(batch, rows)
@@ -64,7 +67,7 @@ class Staging:
         how = Format(**known) if known else sniff(file, stored.name)
         return open_rows(file, how), how
 
-    def _begin(self, stored: StoredFile, reader: Rows, how: Format) -> None:
+    def _begin(self, stored: StoredFile, reader: Rows, how: Format, marked: bool) -> None:
         """Find out where each column stands, and make the staging table for those that are there."""
         # A large workbook is read for a while before it tells its first row.
         heading, resume = apart(partial(_heading, reader, how), self.attempt.heart.check, reader.close)
@@ -75,6 +78,8 @@ class Staging:
             self._loader(names).make_stage()
             step.checkpoint |= {"places": places, "width": len(heading), "resume": resume}
             step.checkpoint["format"] = how.as_json()
+            chosen = self.options.escaped
+            step.checkpoint["exported"] = is_escaped(self.dataset, stored.sha256, marked, heading) if chosen is None else chosen
             step.checkpoint["heading"] = heading[:MOST_HEADINGS] if how.heading else []
 
     def _loader(self, names: list[str] | None = None) -> Any:
@@ -89,9 +94,9 @@ class Staging:
     def _encoded(self, reader: Rows, how: Format) -> Iterator[tuple[Cleaned, Any]]:
         """Cleaned batches, and the same as the loader takes them."""
         checkpoint = self.run.checkpoint
-        escaped = bool(mended.added(checkpoint.get("heading", ())))
+        mend = mended.way_back(checkpoint.get("heading", ()), checkpoint.get("exported", False))
         cleaning = Cleaning(
-            self.dataset, checkpoint["places"], checkpoint["width"], self.options.blank, how.encoding_name, escaped
+            self.dataset, checkpoint["places"], checkpoint["width"], self.options.blank, how.encoding_name, mend
         )
         cleaned = map(cleaning.clean, reader.batches(checkpoint["resume"], CHUNK))
         encode = self._loader().encode

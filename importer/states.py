@@ -1,4 +1,4 @@
-"""The states of an import, and the moves between them that are allowed."""
+"""The states of an import and of an export, and the moves between them that are allowed."""
 
 from django.db import models
 
@@ -56,3 +56,28 @@ MOVES: dict[State, frozenset[State]] = {
 def sources(target: State) -> frozenset[State]:
     """The states from which an import may move to `target`."""
     return frozenset(state for state, targets in MOVES.items() if target in targets)
+
+
+class ExportState(models.TextChoices):
+    QUEUED = "queued", "Queued"
+    WRITING = "writing", "Writing"
+    PAUSED = "paused", "Paused"
+    DONE = "done", "Done"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+#: from → to. Done, failed and cancelled are the end.
+EXPORT_MOVES: dict[ExportState, frozenset[ExportState]] = {
+    ExportState.QUEUED: frozenset({ExportState.WRITING, ExportState.PAUSED, ExportState.CANCELLED, ExportState.FAILED}),
+    ExportState.WRITING: frozenset(set(ExportState) - {ExportState.WRITING}),
+    ExportState.PAUSED: frozenset({ExportState.QUEUED, ExportState.CANCELLED}),
+    ExportState.DONE: frozenset(),
+    ExportState.FAILED: frozenset(),
+    ExportState.CANCELLED: frozenset(),
+}
+
+
+def export_sources(target: ExportState) -> frozenset[ExportState]:
+    """The states from which an export may move to `target`."""
+    return frozenset(state for state, targets in EXPORT_MOVES.items() if target in targets)

@@ -12,7 +12,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from importer import held, locks, runner, stopping
+from importer import erasure, held, locks, retention, runner, stopping
 from importer.intake import uploads
 from importer.loaders import search_indexes, work_tables
 from importer.loaders.sql import itself
@@ -107,7 +107,7 @@ def build_missing(dataset: str) -> None:
 
 
 def tidy() -> None:
-    """Drop work tables that no import needs any more, and forget abandoned uploads."""
+    """Drop work tables that no import needs any more, forget abandoned uploads, and delete files past their time."""
     tables = work_tables.found()
     needed = Import.objects.filter(pk__in=tables).exclude(state__in=FINAL - {State.FAILED})
     needed = needed.exclude(state=State.FAILED, finished_at__lt=timezone.now() - KEEP_FAILED)
@@ -118,6 +118,8 @@ def tidy() -> None:
     forget_changes()
     held.forget()
     uploads.forget_abandoned()
+    retention.delete_old()
+    erasure.delete_all_left()
 
 
 def forget_changes() -> None:

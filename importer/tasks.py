@@ -15,10 +15,10 @@ from django.conf import settings
 from django.db import connection
 from django.db.models.functions import Now
 
-from importer import held, mails, results, runner, sweep, unattended
+from importer import exports, held, mails, results, runner, sweep, unattended
 from importer.attempt import Attempt, worker_name
-from importer.models import Heartbeat, Import
-from importer.states import WORKING
+from importer.models import Export, Heartbeat, Import
+from importer.states import WORKING, ExportState
 
 log = logging.getLogger(__name__)
 
@@ -48,18 +48,33 @@ def _one_by_one() -> Iterator[None]:
 @shared_task(name="importer.run")
 def run(run_id: int) -> None:
     """Run an import, unless this worker has its hands full: one process is kept free for the timetable."""
-    mine = worker_name(os.getppid(), 0)[:-1]
-    busy = Heartbeat.objects.filter(worker__startswith=mine, lease_until__gt=Now(), run__state__in=WORKING)
     # Counted and claimed by one process at a time: else hints that come together would each find the last place free.
     with _one_by_one():
-        attempt = Attempt.claim(run_id) if busy.count() < settings.LOADIFY_WORKERS else None
+        attempt = Attempt.claim(run_id) if _has_a_hand_free() else None
     if attempt is not None:
         runner.work(attempt)
+
+
+@shared_task(name="importer.export")
+def export(export_id: int) -> None:
+    """Write an export, under the same condition."""
+    with _one_by_one():
+        claimed = exports.claim(export_id) if _has_a_hand_free() else None
+    if claimed is not None:
+        exports.work(claimed)
+
+
+def _has_a_hand_free() -> bool:
+    mine = worker_name(os.getppid(), 0)[:-1]
+    imports = Heartbeat.objects.filter(worker__startswith=mine, lease_until__gt=Now(), run__state__in=WORKING)
+    writing = Export.objects.filter(worker__startswith=mine, lease_until__gt=Now(), state=ExportState.WRITING)
+    return imports.count() + writing.count() < settings.LOADIFY_WORKERS
 
 
 @shared_task(name="importer.sweep")
 def sweep_imports() -> None:
     sweep.sweep()
+    exports.sweep()
 
 
 @shared_task(name="importer.store_held")
@@ -88,6 +103,7 @@ def mail() -> None:
 @shared_task(name="importer.tidy")
 def tidy() -> None:
     sweep.tidy()
+    exports.expire()
 
 
 @shared_task(name="importer.scan")
@@ -102,9 +118,11 @@ def scan() -> None:
 
 @worker_shutting_down.connect
 def yield_imports(**_: Any) -> None:
-    """Ask the imports of this worker to stop at their next step: its processes do not hear the signal themselves."""
+    """Ask the work of this worker to stop at its next step: its processes do not hear the signal themselves."""
     mine = worker_name(os.getpid(), 0)[:-1]
     # What a person wants of an import stands: who pressed Cancel does not find it running on after a restart.
     undisturbed = Import.objects.filter(state__in=WORKING, wanted=Import.Wanted.RUN)
     undisturbed.filter(heartbeat__worker__startswith=mine).update(wanted=Import.Wanted.YIELD)
+    writing = Export.objects.filter(state=ExportState.WRITING, wanted=Import.Wanted.RUN, worker__startswith=mine)
+    writing.update(wanted=Import.Wanted.YIELD)
     connection.close()

@@ -2,9 +2,22 @@
 
 from django.urls import path
 
-from importer import control_views, download_views, held_views, prepare_views, queue_views, review_views, upload_views, views
+from importer import (
+    browse_views,
+    control_views,
+    download_views,
+    held_views,
+    prepare_views,
+    queue_views,
+    review_views,
+    upload_views,
+    views,
+)
 
 urlpatterns = [
+    path("data/", browse_views.index, name="data"),
+    path("data/<slug:dataset>/", browse_views.rows, name="data-rows"),
+    path("data/<slug:dataset>/<int:pk>/", browse_views.row, name="data-row"),
     path("imports/", views.index, name="imports"),
     path("imports/new/", upload_views.new, name="import-new"),
     path("imports/sample/<slug:dataset>.csv", download_views.sample, name="import-sample"),
@@ -21,6 +34,7 @@ urlpatterns = [
     path("imports/<uuid:public_id>/rejects/", views.rejects, name="import-rejects"),
     path("imports/<uuid:public_id>/rejects.csv", download_views.rejects_csv, name="import-rejects-csv"),
     path("imports/<uuid:public_id>/file", download_views.original, name="import-file"),
+    path("files/<str:token>", download_views.by_link, name="file-link"),
     path("imports/<uuid:public_id>/kept/", views.kept, name="import-kept"),
     path("imports/<uuid:public_id>/control/", control_views.part, name="import-control"),
     path("imports/<uuid:public_id>/pause/", control_views.press, {"verb": "pause"}, name="import-pause"),

@@ -277,6 +277,12 @@ LOADIFY_LEASE = number("LOADIFY_LEASE", 15)
 LOADIFY_PAUSE_LIMIT = number("LOADIFY_PAUSE_LIMIT", 300)
 # Days after which an import cannot be undone any more, because its Changes are dropped.
 LOADIFY_CHANGES_DAYS = number("LOADIFY_CHANGES_DAYS", 30)
+# Days that the file of an import is kept after the import has ended, with the cells of its rejected lines; 0: for ever.
+LOADIFY_FILE_DAYS = number("LOADIFY_FILE_DAYS", 90)
+# Seconds that the link of a download works.
+LOADIFY_LINK_SECONDS = number("LOADIFY_LINK_SECONDS", 600)
+# Days after which the file of an export is deleted.
+LOADIFY_EXPORT_DAYS = number("LOADIFY_EXPORT_DAYS", 7)
 # The owner of an import that took longer than this many seconds is told when it ends.
 LOADIFY_TELL_AFTER = number("LOADIFY_TELL_AFTER", 30)
 # Percent from which an import waits for a person: of a catalogue that would change, of updated rows in which a column goes

@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.urls")),
     path("", include("importer.urls")),
     path("", include("products.urls")),
+    path("", include("cards.urls")),
     path("", include("webhooks.urls")),
     path("", include("api.urls")),
     path("healthz", login_not_required(health.healthz), name="healthz"),

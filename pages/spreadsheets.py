@@ -9,9 +9,16 @@ from io import StringIO
 BOM = "\ufeff"
 
 # OWASP, CSV Injection (https://owasp.org/www-community/attacks/CSV_Injection): what may begin a formula, in full width, too,
-# and characters that are skipped before it.
-_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
-_NUMBER = re.compile(r"\s*[+-]?\d+([.,]\d+)*([eE][+-]?\d+)?\s*")
+# and characters that are skipped before it. Written out, so that Python and PostgreSQL understand the same by the patterns.
+#: What Python takes for blank (str.isspace).
+BLANKS = "".join(mark for mark in map(chr, range(0x3001)) if mark.isspace())
+_MARKS = "=+@\uff1d\uff0b\uff0d\uff20-"
+FORMULA = f"[{BLANKS}]*[{_MARKS}]|[\t\r\n]"
+NUMBER = f"[{BLANKS}]*[+-]?[0-9]+([.,][0-9]+)*([eE][+-]?[0-9]+)?[{BLANKS}]*"
+#: With what a cell begins that may be a formula, or one behind apostrophes.
+SUSPECT = f"[{BLANKS}{_MARKS[:-1]}'-]"
+_FORMULA = re.compile(FORMULA)
+_NUMBER = re.compile(NUMBER)
 
 
 def harmless(cell: str) -> str:

@@ -20,6 +20,7 @@ PRODUCTS = register(
                 blank="never",
                 blank_choice=False,
                 about="What a product is known by, up to 100 characters. Upper and lower case are the same.",
+                title="SKU",
             ),
             Column(
                 "name",
@@ -44,6 +45,8 @@ PRODUCTS = register(
             ),
         ),
         switch="active",
+        page="products",
+        pages=(("product-edits", "Latest edits"),),
         sample=sample,
     )
 )

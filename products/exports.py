@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from django.db import close_old_connections, connections
 from django.db.models import QuerySet
 
+from importer.mended import escaped
 from pages.spreadsheets import BOM, lines
 from products.edits import FIELDS
 from products.models import Product
@@ -32,5 +33,6 @@ def _piece(products: QuerySet[Product], after: str) -> tuple[bytes, str | None]:
     rows = list(found)
     if not connections[products.db].in_atomic_block:
         close_old_connections()
-    text = lines([*texts, "true" if active else "false"] for _, *texts, active in rows)
+    # With an apostrophe more than what needs none, so that an import takes back what it was (importer/exported.py).
+    text = lines([*map(escaped, texts), "true" if active else "false"] for _, *texts, active in rows)
     return text.encode(), rows[-1][0] if len(rows) == PIECE else None

@@ -34,6 +34,7 @@ STUDENTS = register(
                 blank="never",
                 blank_choice=False,
                 about="A number from 0 to 10 with up to two digits behind the point.",
+                title="CGPA",
             ),
             Column(
                 "date_recorded",

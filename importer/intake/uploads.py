@@ -11,6 +11,7 @@ from typing import IO, Protocol
 from uuid import UUID
 
 from django.conf import settings
+from django.core.files.storage import default_storage
 from django.db import OperationalError, transaction
 from django.db.models import ProtectedError, QuerySet
 from django.http import UnreadablePostError
@@ -144,6 +145,14 @@ def complete(file: StoredFile) -> None:
     file.sha256 = digest.hexdigest()
     file.completed_at = timezone.now()
     file.save(update_fields=["sha256", "completed_at"])
+
+
+def check_there(file: StoredFile) -> None:
+    """Raises BadFile when the file was deleted, which it says, or is not in storage any more."""
+    if file.fate:
+        raise BadFile(f"{file.fate} Upload it again.")
+    if not default_storage.exists(file.path):
+        raise BadFile("The file is not in storage any more; upload it again.")
 
 
 def check_size(file: StoredFile, content: IO[bytes]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from django.db import OperationalError, connection, transaction
 
-from importer.loaders.sql import one, rows, run, was_locked
+from importer.loaders.sql import one, quoted, rows, run, was_locked
 from importer.models import Change, StagedRow
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,22 @@ def exist(run_id: int) -> bool:
     if StagedRow.objects.filter(run_id=run_id).exists():
         return True
     return connection.vendor == "postgresql" and bool(one(f"SELECT to_regclass('importer_stage_{run_id}') IS NOT NULL"))
+
+
+def hold(run_id: int, column: str, value: str) -> bool:
+    """True when a line that the import has read has `value`, as it was cleaned, in `column`."""
+    if StagedRow.objects.filter(run_id=run_id, **{f"values__{column}": value}).exists():
+        return True
+    if connection.vendor != "postgresql":
+        return False
+    stage = f"importer_stage_{run_id}"
+    there = rows(
+        "SELECT FROM pg_attribute WHERE attrelid = to_regclass(%(stage)s) AND attname = %(column)s",
+        {"stage": stage, "column": column},
+    )
+    return bool(there) and bool(
+        one(f"SELECT EXISTS (SELECT FROM {stage} WHERE {quoted(column)} = %(value)s)", {"value": value})
+    )
 
 
 def drop_old_changes(run_ids: Iterable[int]) -> int:

@@ -35,7 +35,7 @@ def body(response) -> bytes:
 def test_the_original_file_comes_back_byte_for_byte_as_an_attachment(client, run, ada, monkeypatch):
     monkeypatch.setattr(downloads, "BLOCK", 10)
     client.force_login(ada)
-    answer = client.get(f"/imports/{run.public_id}/file")
+    answer = client.get(f"/imports/{run.public_id}/file", follow=True)
     assert body(answer) == BAD.encode()
     assert answer["Content-Type"] == "application/octet-stream"
     assert answer["Content-Length"] == str(len(BAD.encode()))
@@ -50,14 +50,15 @@ def test_downloads_are_for_the_owner_and_staff(client, run, path):
     client.force_login(User.objects.create_user("bob@example.com"))
     assert client.get(address).status_code == 403
     client.force_login(User.objects.create_user("staff@example.com", is_staff=True))
-    assert client.get(address).status_code == 200
+    assert client.get(address, follow=True).status_code == 200
     assert client.post(address).status_code == 405
 
 
-def test_a_file_that_is_gone_is_not_found(client, run, ada, tmp_path):
+def test_a_file_that_is_gone_is_said_to_be_gone(client, run, ada, tmp_path):
     client.force_login(ada)
     (tmp_path / run.file.path).unlink()
-    assert client.get(f"/imports/{run.public_id}/file").status_code == 404
+    answer = client.get(f"/imports/{run.public_id}/file", follow=True)
+    assert (answer.status_code, "is not in storage any more" in answer.content.decode()) == (410, True)
 
 
 def test_rejects_keep_their_cells_and_are_harmless_in_a_spreadsheet(client, run, ada, monkeypatch):
@@ -99,11 +100,11 @@ def test_an_import_that_knows_no_heading_says_where_columns_were_found(run):
 async def _read(path: str, run: Import, user: User) -> bytes:
     client = AsyncClient()
     await client.aforce_login(user)
-    answer = await client.get(f"/imports/{run.public_id}/{path}")
+    answer = await client.get(f"/imports/{run.public_id}/{path}", follow=True)
     return b"".join([piece async for piece in answer.streaming_content])
 
 
 def test_a_server_that_waits_for_its_clients_sends_the_same(client, run, ada):
     client.force_login(ada)
     for path in ("file", "rejects.csv"):
-        assert asyncio.run(_read(path, run, ada)) == body(client.get(f"/imports/{run.public_id}/{path}"))
+        assert asyncio.run(_read(path, run, ada)) == body(client.get(f"/imports/{run.public_id}/{path}", follow=True))

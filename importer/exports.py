@@ -1,0 +1,287 @@
+"""Exports: a worker claims one, writes its rows piece by piece into storage, and makes one file of the pieces.
+
+Each piece is a step: a file in storage, then one UPDATE of checkpoint and counters that holds only for this attempt and while
+its lease runs. So a worker may die at any moment; the next one goes on behind the last piece that was noted.
+"""
+
+import hashlib
+import logging
+import os
+import tempfile
+import time
+from contextlib import closing
+from datetime import timedelta
+from typing import IO, Any
+
+from celery import current_app
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import default_storage
+from django.db import InterfaceError, OperationalError, connection
+from django.db.models import F, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+from kombu.exceptions import OperationalError as BrokerError
+
+from importer import datasets
+from importer.attempt import worker_name
+from importer.export_rows import ExportRows
+from importer.export_workbook import write_workbook
+from importer.heart import Heart, Interrupted, Lost, lease
+from importer.models import Export, Import
+from importer.states import ExportState, export_sources
+from importer.values import ImportProblem
+
+log = logging.getLogger(__name__)
+
+#: Row ids that the first piece spans; the next ones span what takes about SECONDS, so that a pause is heard soon.
+SPAN, WIDEST = 20_000, 500_000
+SECONDS = 0.5
+#: Bytes that are moved at once.
+BLOCK = 1 << 20
+#: Workers that may die one after the other at the same place.
+DEATHS = 5
+
+
+def hint(export_id: int) -> None:
+    """Tell the workers that there is something to do. May be lost: the timetable tells them again."""
+    try:
+        current_app.send_task("importer.export", [export_id], retry=False, expires=60)
+    except (BrokerError, OSError):
+        log.warning("The broker does not answer; export %s starts when the timetable finds it.", export_id)
+
+
+def move(exports: QuerySet[Export], state: ExportState, **fields: Any) -> int:
+    """Bring exports to `state` where that is allowed; how many. No worker has them any more."""
+    allowed = exports.filter(state__in=export_sources(state))
+    return allowed.update(state=state, version=F("version") + 1, wanted=Import.Wanted.RUN, lease_until=None, **fields)
+
+
+def claim(export_id: int) -> Export | None:
+    """Make this process the one that writes the export, if it waits for one: a conditional UPDATE decides."""
+    seen = Export.objects.filter(pk=export_id, state=ExportState.QUEUED).first()
+    if seen is None:
+        return None
+    checkpoint = {"v": 1, **seen.checkpoint, "began": time.time(), "had": seen.rows_done}
+    won = Export.objects.filter(pk=export_id, state=ExportState.QUEUED, attempt=seen.attempt).update(
+        state=ExportState.WRITING,
+        attempt=F("attempt") + 1,
+        version=F("version") + 1,
+        wanted=Import.Wanted.RUN,
+        worker=worker_name(os.getppid(), os.getpid()),
+        lease_until=Now() + lease(),
+        started_at=seen.started_at or timezone.now(),
+        rows_packed=0,
+        checkpoint=checkpoint,
+    )
+    return Export.objects.get(pk=export_id) if won else None
+
+
+def run(export_id: int) -> None:
+    """Take an export up and bring it to its end. Does nothing when somebody else has it."""
+    export = claim(export_id)
+    if export is not None:
+        work(export)
+
+
+def work(export: Export) -> None:
+    """Bring an export that this process has claimed to its end, or to where somebody wants it."""
+    writing = Writing(export)
+    try:
+        with ExportHeart(export) as writing.heart:
+            writing.go()
+    except Interrupted:
+        writing.give_back()
+    except Lost:
+        log.warning("Export %s belongs to somebody else now; attempt %s ends.", export.public_id, export.attempt)
+    except ImportProblem as problem:
+        writing.fail(str(problem))
+    except (OperationalError, InterfaceError) as problem:
+        if writing.heart.wanted:
+            writing.give_back()
+        else:
+            # The lease runs out, and the timetable queues the export again.
+            log.warning("Export %s: the database does not answer (%s).", export.public_id, problem)
+            connection.close()
+    except Exception as problem:
+        log.error("Export %s failed", export.public_id, exc_info=problem)
+        writing.fail(f"The export stopped on an error of ours ({type(problem).__name__}); the worker's log has it.")
+
+
+class ExportHeart(Heart):
+    """The heart of an import, for an export: its lease is in its own row."""
+
+    def __init__(self, export: Export) -> None:
+        super().__init__(export.pk, export.attempt)
+
+    def _once(self) -> None:
+        wanted = self._mine().values_list("wanted", flat=True).first()
+        self.wanted = wanted or ""
+        self.lost = wanted is None or not self.alive()
+
+    def alive(self) -> bool:
+        return bool(self._mine().filter(lease_until__gt=Now()).update(lease_until=Now() + lease()))
+
+    def _mine(self) -> QuerySet[Export]:
+        return Export.objects.filter(pk=self.run_id, attempt=self.attempt, state=ExportState.WRITING)
+
+
+class Writing:
+    """One attempt at one export; `export` mirrors what is committed."""
+
+    heart: ExportHeart
+
+    def __init__(self, export: Export) -> None:
+        self.export = export
+        self.number = 0
+
+    def go(self) -> None:
+        """Raises Interrupted, Lost, and ImportProblem when the dataset is gone or a row does not fit."""
+        export = self.export
+        dataset = datasets.of_old(export.dataset)
+        apostrophes = export.escape and export.format == Export.Format.CSV
+        rows = ExportRows(dataset, export.since, export.until, apostrophes)
+        if "last" not in export.checkpoint:
+            found = rows.extent()
+            self._note(rows_total=found.rows, checkpoint={"after": found.first - 1, "last": found.last, "pieces": []})
+        span = SPAN
+        while export.checkpoint["after"] < export.checkpoint["last"]:
+            span = self._piece(rows, span)
+        with tempfile.TemporaryFile() as whole:
+            if export.format == Export.Format.CSV:
+                whole.write(rows.heading())
+                self._join(whole)
+            else:
+                write_workbook(
+                    dataset, (self._open(name) for name in export.checkpoint["pieces"]), whole, export.escape, self._packed
+                )
+            self._end(whole)
+
+    def _piece(self, rows: ExportRows, span: int) -> int:
+        """Write the rows of the next ids; how many ids the next piece is to span."""
+        began = time.monotonic()
+        after = self.export.checkpoint["after"]
+        last = min(after + span, self.export.checkpoint["last"])
+        self.number += 1
+        with tempfile.TemporaryFile() as piece:
+            count = rows.write(after, last, piece)
+            self.heart.check()
+            pieces = self.export.checkpoint["pieces"]
+            if count:
+                name = f"{folder(self.export)}/{self.export.attempt}-{self.number}"
+                pieces = [*pieces, default_storage.save(name, File(piece))]
+        self._note(rows_done=self.export.rows_done + count, checkpoint={"after": last, "pieces": pieces})
+        took = time.monotonic() - began
+        return max(1_000, min(int(span * min(SECONDS / took, 4)), WIDEST))
+
+    def _note(self, checkpoint: dict[str, Any], **fields: Any) -> None:
+        """Commit a step, if the export is still this attempt's. Raises Lost and Interrupted."""
+        self.heart.check()
+        fields["checkpoint"] = {**self.export.checkpoint, **checkpoint, "attempt": self.export.attempt}
+        mine = Export.objects.filter(pk=self.export.pk, attempt=self.export.attempt, state=ExportState.WRITING)
+        if not mine.filter(lease_until__gt=Now()).update(version=F("version") + 1, lease_until=Now() + lease(), **fields):
+            raise Lost
+        for name, value in fields.items():
+            setattr(self.export, name, value)
+
+    def _packed(self, rows: int) -> None:
+        self._note({}, rows_packed=rows)
+
+    def _open(self, name: str) -> IO[bytes]:
+        return default_storage.open(name)
+
+    def _join(self, whole: IO[bytes]) -> None:
+        for name in self.export.checkpoint["pieces"]:
+            with closing(self._open(name)) as piece:
+                while block := piece.read(BLOCK):
+                    whole.write(block)
+            self.heart.check()
+
+    def _end(self, whole: IO[bytes]) -> None:
+        """Put the finished file into storage, then say so; a file that is not said to be there is found by its folder."""
+        digest = hashlib.sha256()
+        whole.seek(0)
+        while block := whole.read(BLOCK):
+            digest.update(block)
+        size = whole.tell()
+        self.heart.check()
+        path = default_storage.save(f"{folder(self.export)}/{self.export.attempt}.{self.export.format}", File(whole))
+        self.heart.check()
+        mine = Export.objects.filter(pk=self.export.pk, attempt=self.export.attempt, lease_until__gt=Now())
+        now = timezone.now()
+        ended = {"path": path, "bytes": size, "sha256": digest.hexdigest(), "finished_at": now}
+        ended |= {"expires_at": now + timedelta(days=settings.LOADIFY_EXPORT_DAYS), "rows_total": self.export.rows_done}
+        if not move(mine.exclude(wanted__in=[Import.Wanted.PAUSE, Import.Wanted.CANCEL]), ExportState.DONE, **ended):
+            self.heart._once()
+            self.heart.check()
+            raise Lost
+        clear(self.export, keep=path)
+        log.info("Export %s: done, %s rows", self.export.public_id, self.export.rows_done)
+
+    def give_back(self) -> None:
+        """Stop where somebody wants it; the next attempt goes on behind the last piece."""
+        stop(Export.objects.filter(pk=self.export.pk, attempt=self.export.attempt))
+
+    def fail(self, sentence: str) -> None:
+        mine = Export.objects.filter(pk=self.export.pk, attempt=self.export.attempt, lease_until__gt=Now())
+        if move(mine, ExportState.FAILED, error=sentence, finished_at=timezone.now()):
+            clear(self.export)
+
+
+def stop(writing: QuerySet[Export]) -> int:
+    """Bring an export whose worker lets go of it, or has died, where somebody wanted it; 0 when none is like that."""
+    writing = writing.filter(state=ExportState.WRITING)
+    if move(writing.filter(wanted=Import.Wanted.PAUSE), ExportState.PAUSED):
+        return 1
+    cancelled = writing.filter(wanted=Import.Wanted.CANCEL)
+    for export in cancelled:
+        if move(cancelled.filter(pk=export.pk), ExportState.CANCELLED, finished_at=timezone.now()):
+            clear(export)
+            return 1
+    # An attempt that was asked to stop has not died, even if it was too short for a piece.
+    for export in writing:
+        checkpoint = export.checkpoint | ({"attempt": export.attempt} if export.wanted else {})
+        same = writing.filter(pk=export.pk, attempt=export.attempt)
+        if move(same.filter(wanted__in=[Import.Wanted.RUN, Import.Wanted.YIELD]), ExportState.QUEUED, checkpoint=checkpoint):
+            hint(export.pk)
+            return 1
+    return 0
+
+
+def sweep() -> None:
+    """What the timetable does: queue again what dead workers left, repeat hints. Harmless at any time and twice at once."""
+    for export in Export.objects.filter(state=ExportState.WRITING, lease_until__lt=Now()):
+        same = Export.objects.filter(pk=export.pk, attempt=export.attempt, lease_until__lt=Now())
+        if export.attempt - export.checkpoint.get("attempt", 0) >= DEATHS:
+            sentence = f"{DEATHS} workers died, or lost the database, one after the other at one place; their logs say why."
+            if move(same, ExportState.FAILED, error=sentence, finished_at=timezone.now()):
+                clear(export)
+        elif stop(same):
+            log.warning("Export %s: its worker died; attempt %s.", export.public_id, export.attempt)
+    for export_id in Export.objects.filter(state=ExportState.QUEUED).order_by("pk").values_list("pk", flat=True)[:50]:
+        hint(export_id)
+
+
+def expire() -> None:
+    """Delete the files of exports whose days are over."""
+    for export in Export.objects.filter(expires_at__lt=timezone.now()).exclude(path=""):
+        clear(export)
+        Export.objects.filter(pk=export.pk).update(path="", version=F("version") + 1)
+
+
+def folder(export: Export) -> str:
+    return f"exports/{export.public_id.hex}"
+
+
+def clear(export: Export, keep: str = "") -> None:
+    """Delete what is in storage of an export, its finished file unless it is to be kept."""
+    try:
+        _, names = default_storage.listdir(folder(export))
+    except FileNotFoundError:
+        return
+    for name in names:
+        path = f"{folder(export)}/{name}"
+        if path != keep:
+            default_storage.delete(path)
+    if not keep:
+        default_storage.delete(folder(export))

@@ -1,0 +1,273 @@
+"""One person is removed from every place that keeps them, and nobody else is."""
+
+import logging
+
+import pytest
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from contacts.models import Contact, Person
+from importer import control, erasure, file_search, locks, runner, sweep
+from importer.erasure_places import InTheWay
+from importer.loaders import work_tables
+from importer.models import Change, DatasetLock, Erasure, Import, Mapping, Reject, StoredFile
+from importer.sought import sought
+from importer.states import State
+from importer.values import BadValue
+from tests.files.corpus import xlsx
+
+PEOPLE = "name,email\nAnn,ann@example.com\nBen,ben@example.com\n"
+#: Contacts: Ann by her phone in one spelling.
+CONTACTS = "Name,Phone Number,Email Address\nAnn,055 12 34 56,ann@example.com\nBen,055 65 43 21,ben@example.com\n"
+PHONE = "+37455123456"
+
+
+def people() -> list[str]:
+    return sorted(Person.objects.values_list("email", flat=True))
+
+
+@pytest.mark.parametrize("spelling", ["ann@example.com", " Ann@Example.COM "])
+def test_a_person_goes_and_the_others_stay(load, spelling):
+    load(PEOPLE, "people")
+    load(CONTACTS, "contacts")
+    done = erasure.erase(spelling, None)
+    assert people() == ["ben@example.com"]
+    assert list(Contact.objects.values_list("email", flat=True)) == ["ben@example.com"]
+    assert done.kind == "email"
+    assert {place: done.counts[place] for place in ("People", "Contacts", "Files")} == {"People": 1, "Contacts": 1, "Files": 2}
+
+
+@pytest.mark.parametrize("spelling", ["+374 55 12-34-56", "055 123 456", "0037455123456", "٠٥٥١٢٣٤٥٦"])
+def test_a_phone_is_found_in_any_spelling(load, spelling):
+    run = load(CONTACTS, "contacts")
+    done = erasure.erase(spelling, None)
+    assert (done.kind, done.counts) == ("phone", {"Contacts": 1, "Changes of contacts": 1, "Files": 1})
+    assert list(Contact.objects.values_list("name", flat=True)) == ["Ben"]
+    run.file.refresh_from_db()
+    assert run.file.deleted_why == "erased"
+
+
+def test_what_names_nobody_is_refused_with_a_sentence(db):
+    for text in ("", "  ", "Ann", "ann@", "12/31"):
+        with pytest.raises(BadValue, match="is no e-mail address or phone number|is nothing that a person is known by"):
+            erasure.erase(text, None)
+    assert not Erasure.objects.exists()
+
+
+def test_the_log_tells_who_knows_the_value_and_nobody_else(load, caplog):
+    load(PEOPLE, "people")
+    ada = User.objects.create_user("ada@example.com")
+    with caplog.at_level(logging.INFO):
+        first = erasure.erase("ann@example.com", ada)
+        second = erasure.erase("ANN@example.com", ada)
+    assert (first.person, first.digest == second.digest, len(first.digest)) == (ada, True, 64)
+    assert second.counts == {}
+    assert list(erasure.before(sought("ann@example.com"))) == [second, first]
+    assert list(erasure.before(sought("ben@example.com"))) == []
+    assert "Personal data was erased, found by one email" in caplog.text
+    assert "ann@" not in "".join(record.getMessage() for record in caplog.records if record.name == "importer.erasure").lower()
+    assert "ann" not in str(Erasure.objects.values()).lower()
+
+
+def test_changes_of_the_person_go_so_that_an_undo_brings_nobody_back(load):
+    run = load(PEOPLE, "people")
+    ben = Person.objects.get(email="ben@example.com")
+    # An edit took the address away from a row that stays.
+    before = {"email": "ann@example.com", "name": "Ben"}
+    Change.objects.create(
+        dataset="people", row_id=ben.pk, at=timezone.now(), kind="u", before=before, after={"email": "b@x.am"}
+    )
+    Change.objects.create(dataset="people", row_id=99, at=timezone.now(), kind="d", before=before)
+    Change.objects.create(dataset="products", row_id=99, at=timezone.now(), kind="u", before=before)
+    done = erasure.erase("ann@example.com", None)
+    assert done.counts["Changes of people"] == 3
+    left = Change.objects.filter(dataset="people")
+    assert [(change.row_id, change.run_id) for change in left] == [(ben.pk, run.pk)]
+    control.undo(run, None)
+    runner.run(run.pk)
+    run.refresh_from_db()
+    assert (run.state, people()) == (State.UNDONE, [])
+    assert Change.objects.filter(dataset="products").count() == 1
+
+
+REJECTED = (
+    "Name,Phone Number,Email Address\n"
+    "Ann,,ann@example.com\n"
+    "Ann,55 12 34 56,not an address\n"
+    "Ann,'+374 (55) 12-34-56,too,many\n"
+    'Ann,"055123456" stray,x\n'
+    "Call Ann at ann@example.com,,\n"
+    "Ben,,ben@example.com\n"
+)
+
+
+def rejected(run: Import) -> dict[int, bool]:
+    """By line, whether the cells are still there."""
+    return {reject.line: bool(reject.cells) for reject in Reject.objects.filter(run=run)}
+
+
+def test_rejected_lines_lose_the_person_in_every_spelling(load):
+    run = load(REJECTED + "Zoe,055 00 00 01,zoe@example.com\n", "contacts")
+    assert run.rejected == 6
+    done = erasure.erase(PHONE, None)
+    assert rejected(run) == {2: True, 3: False, 4: False, 5: False, 6: True, 7: True}
+    assert done.counts["Rejected lines of contacts"] == 3
+    done = erasure.erase("ann@example.com", None)
+    assert rejected(run) == {2: False, 3: False, 4: False, 5: False, 6: False, 7: True}
+    assert [reject.reason for reject in Reject.objects.filter(run=run, line=3)] == [
+        "Line 3: “…” is not an e-mail address. An email address must have an @-sign."
+    ]
+    run.refresh_from_db()
+    assert (run.rejected, Reject.objects.filter(run=run).count()) == (6, 6)
+
+
+def test_a_reason_loses_the_person_that_it_quotes(load):
+    run = load("name,email\nBen,ben@example.com\nAnn,ann@example.com.\n", "people")
+    reject = Reject.objects.get(run=run)
+    assert "“ann@example.com.”" in reject.reason
+    erasure.erase("ann@example.com", None)
+    reject.refresh_from_db()
+    assert (reject.cells, "ann@" in reject.reason) == ([], False)
+
+
+def test_what_a_failed_import_has_read_goes_and_it_says_so(load, submit, monkeypatch):
+    run = load(PEOPLE, "people", options=None)
+    Import.objects.filter(pk=run.pk).update(state=State.FAILED, checkpoint=run.checkpoint | {"phase": "staging"})
+    run.refresh_from_db()
+    loader = runner.review.loader_of(run)
+    loader.make_stage()
+    with transaction.atomic():
+        loader.copy(b"2\tann@example.com\tAnn\tann@example.com\n")
+    assert work_tables.exist(run.pk)
+    done = erasure.erase("ann@example.com", None)
+    assert (done.counts["Imports that keep what they have read"], work_tables.exist(run.pk)) == (1, False)
+    with pytest.raises(control.Refused, match="because it held data of a person whose data was erased|is not kept any more"):
+        control.retry(run, None)
+
+
+def test_an_import_that_is_not_at_its_end_has_to_end_first(load, submit):
+    load(PEOPLE, "people")
+    waiting = submit(PEOPLE, "people", name="again.csv")
+    with pytest.raises(
+        InTheWay, match="An import of people that has this person in it is running; try again when it has ended."
+    ):
+        erasure.erase("ann@example.com", None)
+    assert (people(), Erasure.objects.count()) == (["ann@example.com", "ben@example.com"], 0)
+    assert default_storage.exists(waiting.file.path)
+    erasure.erase("carl@example.com", None)
+    control.cancel(waiting, None, roll_back=False)
+    erasure.erase("ann@example.com", None)
+    assert (people(), default_storage.exists(waiting.file.path)) == (["ben@example.com"], False)
+
+
+def test_an_import_that_has_the_dataset_is_waited_for(load, submit):
+    load(PEOPLE, "people")
+    other = submit("name,email\nZoe,zoe@example.com\n", "people")
+    Import.objects.filter(pk=other.pk).update(state=State.APPLYING)
+    DatasetLock.objects.update_or_create(dataset="people", defaults={"run": other})
+    with pytest.raises(locks.Taken):
+        erasure.erase("ann@example.com", None)
+    assert people() == ["ann@example.com", "ben@example.com"]
+
+
+def test_files_of_the_person_are_deleted_and_the_others_stay(load):
+    held = load(PEOPLE, "people", name="ann@example.com.csv")
+    other = load("name,email\nBen,ben@example.com\n", "people")
+    products = load("sku,name,description\nann@example.com,One,\n")
+    path = held.file.path
+    erasure.erase("ann@example.com", None)
+    for run in (held, other, products):
+        run.refresh_from_db()
+    assert not default_storage.exists(path)
+    assert (held.file.path, held.file.name, held.file.deleted_why) == ("", "erased", "erased")
+    assert held.file.fate.endswith("because it held data of a person whose data was erased.")
+    for run in (other, products):
+        assert (run.file.fate, default_storage.exists(run.file.path)) == ("", True)
+
+
+@pytest.mark.parametrize(
+    ("content", "holds"),
+    [
+        (xlsx({"One": [["name", "email"], ["Ben", "ben@example.com"]], "Two": [["x"], ["to: Ann@example.com;"]]}), True),
+        (xlsx({"One": [["name", "email"], ["Ben", "ben@example.com"]]}), False),
+        ("name;phone\nAnn;'+374 55 123456'\n".encode("utf-16"), False),
+        ("name;email\nÄnn;ANN@example.com\n".encode("utf-16"), True),
+        (b"ann@example.com,x\nBen,ben@example.com\n", True),
+        (b'name,email\nAnn,"broken ""ann@example.com\n', True),
+        (b"name,email\nJoann@example.com,xann@example.com\n", False),
+    ],
+)
+def test_a_file_is_searched_in_all_its_parts(load, content, holds):
+    run = load(content, "people", name="file")
+    assert file_search.holds(run.file.path, "file", sought("ann@example.com")) is holds
+
+
+def test_a_file_that_nobody_can_read_is_told_of(load):
+    run = load(b"%PDF-1.4 ann@example.com", "people")
+    assert run.state == State.FAILED
+    done = erasure.erase("ann@example.com", None)
+    assert done.counts == {"Files that nobody can read, left as they are": 1}
+    assert default_storage.exists(run.file.path)
+
+
+def test_files_that_storage_keeps_hold_of_are_deleted_by_the_timetable(load, monkeypatch):
+    run = load(PEOPLE, "people")
+
+    def refuse(storage, name):
+        raise OSError("the disk is read-only")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(default_storage._wrapped), "delete", refuse)
+        done = erasure.erase("ann@example.com", None)
+        assert done.files_left == [run.file.path]
+        sweep.tidy()
+    done.refresh_from_db()
+    assert done.files_left == [run.file.path]
+    assert default_storage.exists(run.file.path)
+    sweep.tidy()
+    done.refresh_from_db()
+    assert (done.files_left, default_storage.exists(run.file.path)) == ([], False)
+
+
+def test_an_erasure_that_breaks_off_leaves_all_as_it_was(load, monkeypatch):
+    run = load(PEOPLE, "people")
+    monkeypatch.setattr(erasure, "digest", lambda wanted: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        erasure.erase("ann@example.com", None)
+    run.file.refresh_from_db()
+    assert (people(), run.file.fate) == (["ann@example.com", "ben@example.com"], "")
+    assert default_storage.exists(run.file.path)
+
+
+def test_notes_of_imports_and_mappings_lose_the_person(load):
+    run = load(PEOPLE, "people")
+    review = {"mangled": {"shortened": {"count": 1, "examples": [[2, "ann@example.com", ""]]}}, "counts": {"to_create": 2}}
+    review["warnings"] = [{"kind": "shortened", "sentence": "1 new key: “ann@example.com” in line 2."}]
+    checkpoint = run.checkpoint | {"heading": ["Ann", "ann@example.com"]}
+    Import.objects.filter(pk=run.pk).update(review=review, checkpoint=checkpoint, error="Line 2: “ann@example.com” is odd.")
+    Mapping.objects.create(dataset="people", headings_hash="1", columns={"email": "ann@example.com"})
+    Mapping.objects.create(dataset="people", headings_hash="2", columns={"email": "email"})
+    erasure.erase("ann@example.com", None)
+    run.refresh_from_db()
+    assert run.review["mangled"]["shortened"]["examples"] == [[2, "", ""]]
+    assert run.review["warnings"][0]["sentence"] == "1 new key: “…” in line 2."
+    assert (run.checkpoint["heading"], run.error) == (["Ann", ""], "Line 2: “…” is odd.")
+    assert [mapping.headings_hash for mapping in Mapping.objects.all()] == ["2"]
+
+
+def test_a_look_tells_what_an_erasure_removes_and_removes_nothing(load, submit):
+    load(PEOPLE, "people")
+    waiting = submit(PEOPLE, "people")
+    seen = erasure.look("ann@example.com")
+    assert seen.counts == {"People": 1, "Changes of people": 1}
+    assert ([file.pk for file in seen.files], seen.in_the_way) == (
+        sorted(StoredFile.objects.values_list("pk", flat=True)),
+        [waiting],
+    )
+    assert people() == ["ann@example.com", "ben@example.com"]
+    control.cancel(waiting, None, roll_back=False)
+    done = erasure.erase("ann@example.com", None)
+    assert done.counts == seen.counts | {"Files": 2}
+    assert erasure.look("ann@example.com").is_empty
