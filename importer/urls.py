@@ -9,6 +9,7 @@ from importer import (
     erase_views,
     held_views,
     prepare_views,
+    queue_views,
     review_views,
     upload_views,
     views,
@@ -46,6 +47,10 @@ urlpatterns = [
     path("held/", held_views.index, name="held"),
     path("held/<int:pk>/release/", held_views.decide, {"verb": "release"}, name="held-release"),
     path("held/<int:pk>/discard/", held_views.decide, {"verb": "discard"}, name="held-discard"),
+    path("queue/", queue_views.index, name="dead-letters"),
+    path("queue/replay/", queue_views.replay, name="dead-letters-replay"),
+    path("queue/<int:pk>/replay/", queue_views.replay, name="dead-letter-replay"),
+    path("queue/<int:pk>/discard/", queue_views.discard, name="dead-letter-discard"),
     path("uploads/", upload_views.uploads, name="uploads"),
     path("uploads/<uuid:public_id>", upload_views.upload, name="upload"),
 ]
