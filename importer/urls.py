@@ -1,8 +1,8 @@
-"""Addresses of the importer: imports, their live events, and uploads in parts."""
+"""Addresses of the importer: imports, their live events, uploads in parts, and exports."""
 
 from django.urls import path
 
-from importer import control_views, download_views, prepare_views, review_views, upload_views, views
+from importer import control_views, download_views, export_views, prepare_views, review_views, upload_views, views
 
 urlpatterns = [
     path("imports/", views.index, name="imports"),
@@ -29,4 +29,12 @@ urlpatterns = [
     path("imports/<uuid:public_id>/undo/", control_views.undo_import, name="import-undo"),
     path("uploads/", upload_views.uploads, name="uploads"),
     path("uploads/<uuid:public_id>", upload_views.upload, name="upload"),
+    path("exports/", export_views.index, name="exports"),
+    path("exports/new/", export_views.new, name="export-new"),
+    path("exports/<uuid:public_id>/", export_views.show, name="export"),
+    path("exports/<uuid:public_id>/file", export_views.file, name="export-file"),
+    path("exports/<uuid:public_id>/control/", export_views.part, name="export-control"),
+    path("exports/<uuid:public_id>/pause/", export_views.press, {"verb": "pause"}, name="export-pause"),
+    path("exports/<uuid:public_id>/resume/", export_views.press, {"verb": "resume"}, name="export-resume"),
+    path("exports/<uuid:public_id>/cancel/", export_views.press, {"verb": "cancel"}, name="export-cancel"),
 ]
