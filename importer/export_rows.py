@@ -18,7 +18,7 @@ from django.utils import timezone
 from importer.datasets import Dataset
 from importer.loaders.sql import quoted
 from importer.mended import escaped
-from pages.spreadsheets import BOM, FORMULA, NUMBER, SUSPECTS, lines
+from pages.spreadsheets import BOM, FORMULA, NUMBER, SUSPECTS, raw_lines
 
 #: Rows that Python holds at once.
 BLOCK = 2_000
@@ -51,7 +51,7 @@ class ExportRows:
 
     def heading(self) -> bytes:
         """The first line. The mark of UTF-8 in front also says that apostrophes are ours, so none stands before raw cells."""
-        text = lines([[column.name for column in self.dataset.columns]])
+        text = raw_lines([[column.name for column in self.dataset.columns]])
         return ((BOM if self.escape else "") + text).encode()
 
     def extent(self) -> Extent:
@@ -153,7 +153,7 @@ def spelled(value: Any) -> str:
 
 
 def _write(rows: list[list[str]], out: IO[bytes]) -> int:
-    out.write(lines(rows).encode())
+    out.write(raw_lines(rows).encode())
     return len(rows)
 
 

@@ -27,7 +27,12 @@ def harmless(cell: str) -> str:
 
 
 def lines(rows: Iterable[Sequence[str]]) -> str:
-    """Rows of text as lines of CSV that end in CRLF (RFC 4180)."""
+    """Rows of text as lines of CSV that end in CRLF (RFC 4180), harmless ones."""
+    return raw_lines([harmless(cell) for cell in row] for row in rows)
+
+
+def raw_lines(rows: Iterable[Sequence[str]]) -> str:
+    """The same with every cell as it is."""
     text = StringIO()
-    csv.writer(text, lineterminator="\r\n").writerows([harmless(cell) for cell in row] for row in rows)
+    csv.writer(text, lineterminator="\r\n").writerows(rows)
     return text.getvalue()
