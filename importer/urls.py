@@ -1,4 +1,4 @@
-"""Addresses of the importer: imports, their live events, and uploads in parts."""
+"""Addresses of the importer: imports, their live events, uploads in parts, and exports."""
 
 from django.urls import path
 
@@ -7,6 +7,7 @@ from importer import (
     control_views,
     download_views,
     erase_views,
+    export_views,
     held_views,
     prepare_views,
     queue_views,
@@ -53,4 +54,12 @@ urlpatterns = [
     path("queue/<int:pk>/discard/", queue_views.discard, name="dead-letter-discard"),
     path("uploads/", upload_views.uploads, name="uploads"),
     path("uploads/<uuid:public_id>", upload_views.upload, name="upload"),
+    path("exports/", export_views.index, name="exports"),
+    path("exports/new/", export_views.new, name="export-new"),
+    path("exports/<uuid:public_id>/", export_views.show, name="export"),
+    path("exports/<uuid:public_id>/file", export_views.file, name="export-file"),
+    path("exports/<uuid:public_id>/control/", export_views.part, name="export-control"),
+    path("exports/<uuid:public_id>/pause/", export_views.press, {"verb": "pause"}, name="export-pause"),
+    path("exports/<uuid:public_id>/resume/", export_views.press, {"verb": "resume"}, name="export-resume"),
+    path("exports/<uuid:public_id>/cancel/", export_views.press, {"verb": "cancel"}, name="export-cancel"),
 ]
