@@ -2,9 +2,10 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from importer import datasets
 from importer.datasets import Dataset, Personal
@@ -27,6 +28,11 @@ class Form:
     dataset: Dataset
     personal: Personal
     value: str
+
+    def is_in(self, values: Mapping[str, Any] | None) -> bool:
+        """True when `values` {column: text} have it, in any spelling."""
+        text = (values or {}).get(self.personal.column)
+        return isinstance(text, str) and self.personal.same(text) == self.value
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,9 @@ def sought(text: str) -> Sought:
     if not forms:
         names = sorted({personal.column for dataset in personal_datasets() for personal in dataset.personal})
         raise BadValue(f"{quote(text)} is nothing that a person is known by here ({', '.join(names)}).")
-    return Sought(forms[0].personal.column, forms[0].value, tuple(forms))
+    # Where a row is the person's as a whole, one value has one form; elsewhere a piece of it may be enough.
+    first = next((form for form in forms if form.personal.whole_row), forms[0])
+    return Sought(first.personal.column, first.value, tuple(forms))
 
 
 def personal_datasets() -> list[Dataset]:

@@ -1,6 +1,7 @@
 """The page and the command that erase a person: in two steps, for staff, without the value in any address or log."""
 
 import io
+import re
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -25,7 +26,8 @@ def people() -> list[str]:
 
 
 def said(answer) -> str:
-    return " ".join(answer.content.decode().split())
+    """The page without the blanks that only lay it out."""
+    return re.sub(r" ?([<>]) ?", r"\1", " ".join(answer.content.decode().split()))
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.EDITOR])
@@ -47,15 +49,15 @@ def test_a_person_is_looked_at_first_and_erased_by_a_second_step(client, load, s
     answer = client.post("/erase/", {"text": "ANN@example.com"})
     text = said(answer)
     assert (answer.status_code, "no-store" in answer["Cache-Control"]) == (200, True)
-    assert "<dt>People</dt> <dd>1</dd>" in text
-    assert "<dt>Files, each as a whole</dt> <dd>1</dd>" in text
+    assert "<dt>People</dt><dd>1</dd>" in text
+    assert "<dt>Files, each as a whole</dt><dd>1</dd>" in text
     assert "people.csv" in text
     assert people() == ["ann@example.com", "ben@example.com"]
     answer = client.post("/erase/", {"text": "ANN@example.com", "confirm": "yes"}, follow=True)
     assert answer.redirect_chain == [("/erase/", 302)]
     text = said(answer)
     assert "Erased. Changes of people: 1; Files: 1; People: 1." in text
-    assert "by Sue, found by one email" in text
+    assert "by Sue, found by email" in text
     assert "ann@example.com" not in text.lower()
     assert people() == ["ben@example.com"]
     assert Erasure.objects.get().person == staff

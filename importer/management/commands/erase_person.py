@@ -29,9 +29,9 @@ class Command(BaseCommand):
 
     def _seen(self, seen: erasure.Look) -> list[str]:
         said = [f"{place}: {number:,}" for place, number in seen.counts.items()]
-        said += [f"File: {file.name} of {file.created_at:%d %B %Y}" for file in seen.files]
-        said += [f"Nobody can read this file: {file.name} of {file.created_at:%d %B %Y}" for file in seen.unreadable]
-        said += [f"An import has to end first: {run.public_id}" for run in seen.in_the_way]
+        said += [f"File: {file.name} of {file.at:%d %B %Y}" for file in seen.files]
+        said += [f"Nobody can read this file: {file.name} of {file.at:%d %B %Y}" for file in seen.unreadable]
+        said += [f"{problem}{f' ({problem.run.public_id})' if problem.run else ''}" for problem in seen.in_the_way]
         return [*(said or ["There is nothing of this person."]), *map(self._before, seen.before)]
 
     def _before(self, done: Erasure) -> str:
