@@ -3,17 +3,18 @@
 from django.conf import settings
 from ninja import NinjaAPI
 
-from api import problems, products, webhooks
+from api import datasets, problems, products, webhooks
 from api.access import SignedIn
 
 api = NinjaAPI(
     title="Loadify",
     version=settings.LOADIFY_VERSION,
-    description="Products and webhooks for programs. Errors are problem documents (RFC 9457).",
+    description="Datasets, products and webhooks for programs. Errors are problem documents (RFC 9457).",
     urls_namespace="api",
     auth=SignedIn(),
     docs_url=None,
 )
 problems.install(api)
+api.add_router("/datasets", datasets.router)
 api.add_router("/products", products.router)
 api.add_router("/webhooks", webhooks.router)

@@ -90,6 +90,10 @@ class Layout:
     #: Makes the records of a sample file of this layout, heading first.
     sample: Sample | None = None
 
+    @property
+    def has_sample(self) -> bool:
+        return self.sample is not None
+
     def is_named(self, file_name: str) -> bool:
         return bool(self.file_name and re.search(self.file_name, file_name, re.IGNORECASE))
 

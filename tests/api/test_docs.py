@@ -16,7 +16,7 @@ def test_examples_do_what_the_page_says(site: Site, tmp_path: Path) -> None:
         missing("curl", "There is no curl here.")
     text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     examples = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    assert len(examples) == 4
+    assert len(examples) == 5
     # The page's receiver is on the internet, which tests do not ask.
     script = "\n".join(examples).replace("https://example.com/hook", "http://127.0.0.1:8009/hook")
     done = subprocess.run(
@@ -35,4 +35,6 @@ def test_examples_do_what_the_page_says(site: Site, tmp_path: Path) -> None:
     assert '"status": 412' in answers[3] and '"name": "Oak shelf, wide"' in answers[3]
     assert '"secret": "whsec_' in answers[4]
     assert '"url": "http://127.0.0.1:8009/hook"' in answers[5] and "whsec_" not in answers[5]
+    assert '"name": "students"' in answers[6] and '"date_field": "date_recorded"' in answers[6]
+    assert answers[7].startswith('{"items": [')
     site.manage("shell", "--no-imports", "-c", "from webhooks.models import Endpoint; Endpoint.objects.all().delete()")

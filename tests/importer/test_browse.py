@@ -222,7 +222,7 @@ def test_rows_of_an_empty_dataset_lead_to_the_import(client: Client) -> None:
     assert "No rows yet" in said and "Import a file" in said
 
 
-@pytest.mark.parametrize("path", ["/data/sweets/", "/data/sweets/1/", "/data/students/77/", "/data/students/x/"])
+@pytest.mark.parametrize("path", ["/data/sweets/", "/data/sweets/1/", "/data/students/77/", "/data/students/x/", f"/data/students/{2**63}/"])
 def test_what_is_not_there_is_not_found(client: Client, path: str) -> None:
     page(client, path, 404)
 

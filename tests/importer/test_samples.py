@@ -9,8 +9,10 @@ from random import Random
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
 from python_calamine import CalamineWorkbook
 
+from accounts.models import User
 from cards.models import CardEvent, Stage
 from contacts.datasets import email_of, phone_of
 from importer import datasets, downloads
@@ -79,9 +81,24 @@ def test_same_seed_makes_the_same_file(dataset: str, layout: str, name: str, tmp
 
 @pytest.mark.parametrize(("dataset", "layout", "name"), KINDS, ids=ids)
 def test_sample_that_the_page_offers_can_be_imported(dataset: str, layout: str, name: str, load: Load) -> None:
-    run = load(b"".join(downloads.sample(datasets.get(dataset).seen_as(layout))), dataset, name, layout=layout)
-    assert (run.state, run.lines) == ("done", downloads.SAMPLE)
+    client = Client()
+    client.force_login(User.objects.create_user("anna@example.com"))
+    address = f"/imports/sample/{dataset}.csv" + (f"?layout={layout}" if layout else "")
+    assert f'href="{address}"' in client.get("/imports/new/").text
+    answer = client.get(address)
+    called = f"{dataset}-{layout}-sample.csv" if layout else f"{dataset}-sample.csv"
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="{called}"'
+    # The name alone says which layout it is.
+    run = load(b"".join(answer.streaming_content), dataset, called)
+    assert (run.state, run.layout, run.lines) == ("done", layout, downloads.SAMPLE)
     assert run.created + run.superseded + run.held + run.rejected == downloads.SAMPLE
+
+
+@pytest.mark.parametrize("address", ["cards.csv", "cards.csv?layout=lost", "people.csv?layout=pickup", "boats.csv"])
+def test_sample_that_there_is_not_is_not_found(address: str, db: None) -> None:
+    client = Client()
+    client.force_login(User.objects.create_user("anna@example.com"))
+    assert client.get(f"/imports/sample/{address}").status_code == 404
 
 
 def test_workbook_has_the_rows_of_the_csv_and_is_the_same_again(tmp_path: Path, load: Load) -> None:
