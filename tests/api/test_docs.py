@@ -28,7 +28,7 @@ def test_examples_do_what_the_page_says(site: Site, tmp_path: Path) -> None:
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    answers = re.sub(r"}(?={)", "}\n", done.stdout).splitlines()
+    answers = re.sub(r"(?<=[}\]])(?=[{\[])", "\n", done.stdout).splitlines()
     assert '"items"' in answers[0]
     assert '"sku": "SHELF-1"' in answers[1] and '"active": true' in answers[1]
     assert '"name": "Oak shelf, wide"' in answers[2]

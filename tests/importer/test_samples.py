@@ -15,7 +15,7 @@ from python_calamine import CalamineWorkbook
 from accounts.models import User
 from cards.models import CardEvent, Stage
 from contacts.datasets import email_of, phone_of
-from importer import datasets, downloads
+from importer import datasets, downloads, recognition
 from importer.made_up import scattered
 from importer.values import fold
 from tests.importer.conftest import Load
@@ -88,9 +88,12 @@ def test_sample_that_the_page_offers_can_be_imported(dataset: str, layout: str, 
     answer = client.get(address)
     called = f"{dataset}-{layout}-sample.csv" if layout else f"{dataset}-sample.csv"
     assert answer.headers["Content-Disposition"] == f'attachment; filename="{called}"'
-    # The name alone says which layout it is.
-    run = load(b"".join(answer.streaming_content), dataset, called)
-    assert (run.state, run.layout, run.lines) == ("done", layout, downloads.SAMPLE)
+    content = b"".join(answer.streaming_content)
+    heading = next(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
+    (kind,) = recognition.that_fit(recognition.all_kinds(), heading, called)
+    assert (kind.dataset.name, kind.layout_name) == (dataset, layout)
+    run = load(content, dataset, called, layout=layout)
+    assert (run.state, run.lines) == ("done", downloads.SAMPLE)
     assert run.created + run.superseded + run.held + run.rejected == downloads.SAMPLE
 
 
