@@ -3,18 +3,19 @@
 from django.conf import settings
 from ninja import NinjaAPI
 
-from api import cards, problems, products, webhooks
+from api import cards, datasets, problems, products, webhooks
 from api.access import SignedIn
 
 api = NinjaAPI(
     title="Loadify",
     version=settings.LOADIFY_VERSION,
-    description="Products, cards and webhooks for programs. Errors are problem documents (RFC 9457).",
+    description="Datasets, products, cards and webhooks for programs. Errors are problem documents (RFC 9457).",
     urls_namespace="api",
     auth=SignedIn(),
     docs_url=None,
 )
 problems.install(api)
+api.add_router("/datasets", datasets.router)
 api.add_router("/products", products.router)
 api.add_router("/cards", cards.router)
 api.add_router("/webhooks", webhooks.router)

@@ -3,9 +3,10 @@
 import hashlib
 from decimal import Decimal
 
+from cards import samples
 from cards.cleaners import CardId, PhoneDigits, same_phone
 from cards.models import CardEvent, Stage
-from importer.datasets import Column, Dataset, Key, Layout, Personal, register
+from importer.datasets import Column, Dataset, Key, Layout, Personal, Sample, register
 from importer.policies import KeepFirst
 from importer.values import Moment, Number, Text, fold
 
@@ -56,9 +57,11 @@ _MOBILE = Column("phone", PhoneDigits(), aliases=("user mobile",), blank_choice=
 _CONTACT = Column("phone", PhoneDigits(), aliases=("user contact",), blank_choice=False)
 
 
-def _layout(name: str, title: str, stage: Stage, phone: Column, file_name: str, comment: bool = False) -> Layout:
+def _layout(
+    name: str, title: str, stage: Stage, phone: Column, file_name: str, sample: Sample, comment: bool = False
+) -> Layout:
     columns = (_REFERENCE, _CARD, phone, _AT, *([_COMMENT] if comment else []))
-    return Layout(name, title, columns, {"stage": str(stage.value)}, file_name)
+    return Layout(name, title, columns, {"stage": str(stage.value)}, file_name, sample)
 
 
 CARDS = register(
@@ -91,10 +94,12 @@ CARDS = register(
         about="Every report is kept once, however often its file comes. Headings and file name tell which kind it is.",
         policy=KeepFirst(),
         layouts=(
-            _layout("pickup", "Picked up", Stage.PICKED_UP, _MOBILE, r"pick"),
-            _layout("exceptions", "Delivery exceptions", Stage.EXCEPTION, _CONTACT, r"exception", comment=True),
-            _layout("delivered", "Delivered", Stage.DELIVERED, _CONTACT, r"delivered", comment=True),
-            _layout("returned", "Returned", Stage.RETURNED, _CONTACT, r"return"),
+            _layout("pickup", "Picked up", Stage.PICKED_UP, _MOBILE, r"pick", samples.pickup),
+            _layout(
+                "exceptions", "Delivery exceptions", Stage.EXCEPTION, _CONTACT, r"exception", samples.exceptions, comment=True
+            ),
+            _layout("delivered", "Delivered", Stage.DELIVERED, _CONTACT, r"delivered", samples.delivered, comment=True),
+            _layout("returned", "Returned", Stage.RETURNED, _CONTACT, r"return", samples.returned),
         ),
         date_field="at",
         # A card's timeline outlives the person's number. The stored phone has any spelling; `phone_end` has what they share.

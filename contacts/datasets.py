@@ -1,5 +1,6 @@
 """Contacts and people as datasets: what their files mean."""
 
+from contacts import samples
 from contacts.cleaners import Email, Phone
 from contacts.models import Contact, Person
 from importer.datasets import Column, Dataset, Key, Personal, register
@@ -58,6 +59,7 @@ CONTACTS = register(
         policy=HoldWithin(match=("phone", "email"), setting="LOADIFY_HOLD_SECONDS", until="closed_until"),
         personal=(Personal("phone", phone_of), Personal("email", email_of)),
         pages=(("held", "Held rows"),),
+        sample=samples.contacts,
     )
 )
 
@@ -89,5 +91,6 @@ PEOPLE = register(
         policy=KeepFirst(),
         personal=(Personal("email", email_of),),
         pages=(("dead-letters", "Dead letters"),),
+        sample=samples.people,
     )
 )

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
+from typing import TypeAlias
 
 from django.db import models
 
@@ -15,6 +16,10 @@ from importer.values import BadFile, BadHeading, Cleaner, fold, quote
 
 #: Marks that only say which way a text runs (Unicode, Bidi_Control).
 _DIRECTIONS = dict.fromkeys((0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+
+
+#: Makes so many records of a sample file, heading first; the same draws make the same records.
+Sample: TypeAlias = Callable[[int, Random], Iterator[list[str]]]
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,12 @@ class Layout:
     columns: tuple[Column, ...]
     constants: Mapping[str, str] = field(default_factory=dict)
     file_name: str = ""
+    #: Makes the records of a sample file of this layout, heading first.
+    sample: Sample | None = None
+
+    @property
+    def has_sample(self) -> bool:
+        return self.sample is not None
 
     def is_named(self, file_name: str) -> bool:
         return bool(self.file_name and re.search(self.file_name, file_name, re.IGNORECASE))
@@ -134,7 +145,7 @@ class Dataset:
     #: What its page says a file must look like; sentences for people.
     about: str = ""
     #: Makes the records of a sample file, heading first.
-    sample: Callable[[int, Random], Iterator[list[str]]] | None = None
+    sample: Sample | None = None
 
     def __post_init__(self) -> None:
         if self.layouts and EXPORT not in [layout.name for layout in self.layouts]:
@@ -172,11 +183,11 @@ class Dataset:
         raise BadFile(f"{self.title} have no layout called {quote(name)}; there are: {known or 'none'}.")
 
     def seen_as(self, layout: str) -> "Dataset":
-        """This dataset with the columns and constants of one layout; itself for "". Raises BadFile."""
+        """This dataset with the columns, constants and samples of one layout; itself for "". Raises BadFile."""
         if not layout:
             return self
         found = self.layout(layout)
-        return replace(self, columns=found.columns, constants=found.constants, as_layout=layout)
+        return replace(self, columns=found.columns, constants=found.constants, as_layout=layout, sample=found.sample)
 
     def names(self, given: Mapping[str, object]) -> list[str]:
         """The columns that a file gives a value to, in the order of loading: those of `given` that are read from it, then

@@ -76,11 +76,17 @@ OPENERS: dict[str, Callable[[uuid.UUID, User], tuple[str, str]]] = {"import": fi
 
 @require_safe
 def sample(request: HttpRequest, dataset: str) -> HttpResponseBase:
-    """A small file as the dataset wants it."""
-    found = next((one for one in datasets.all() if one.name == dataset and one.sample), None)
-    if found is None:
+    """A small file as the dataset wants it, of one `layout` where it has several."""
+    layout = request.GET.get("layout", "")
+    try:
+        found = datasets.get(dataset).seen_as(layout)
+    except (KeyError, BadFile):
+        raise Http404("There is no such dataset or layout.") from None
+    if not found.has_sample:
         raise Http404("There is no sample of this dataset.")
-    return streamed(request, downloads.sample(found), "text/csv; charset=utf-8", f"{dataset}-sample.csv")
+    # By its name a file says which layout it has.
+    name = f"{dataset}-{layout}-sample.csv" if layout else f"{dataset}-sample.csv"
+    return streamed(request, downloads.sample(found), "text/csv; charset=utf-8", name)
 
 
 @require_safe

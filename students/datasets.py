@@ -5,6 +5,7 @@ from decimal import Decimal
 from importer.datasets import Column, Dataset, Key, register
 from importer.values import Day, Number, Text, fold
 from students.models import StudentAnswer
+from students.samples import sample
 
 
 def answer_key(name: str, date_recorded: str) -> str:
@@ -46,5 +47,6 @@ STUDENTS = register(
         ),
         about="One answer for each student and day; a later file corrects an earlier one.",
         date_field="date_recorded",
+        sample=sample,
     )
 )

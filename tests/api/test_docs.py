@@ -23,7 +23,7 @@ def test_examples_do_what_the_page_says(site: Site, tmp_path: Path) -> None:
     site.manage("shell", "--no-imports", "-c", CARD)
     text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     examples = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    assert len(examples) == 5
+    assert len(examples) == 6
     # The page's receiver is on the internet, which tests do not ask.
     script = "\n".join(examples).replace("https://example.com/hook", "http://127.0.0.1:8009/hook")
     done = subprocess.run(
@@ -35,8 +35,7 @@ def test_examples_do_what_the_page_says(site: Site, tmp_path: Path) -> None:
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    answers = re.sub(r"}(?={)", "}\n", done.stdout).splitlines()
-    assert '"items"' in answers[0]
+    answers = re.sub(r"(?<=[}\]])(?=[{\[])", "\n", done.stdout).splitlines()
     assert '"items"' in answers[0]
     assert '"sku": "SHELF-1"' in answers[1] and '"active": true' in answers[1]
     assert '"name": "Oak shelf, wide"' in answers[2]
@@ -45,5 +44,7 @@ def test_examples_do_what_the_page_says(site: Site, tmp_path: Path) -> None:
     assert '"events": [{"status": "picked_up"' in answers[5]
     assert '"secret": "whsec_' in answers[6]
     assert '"url": "http://127.0.0.1:8009/hook"' in answers[7] and "whsec_" not in answers[7]
+    assert '"name": "students"' in answers[8] and '"date_field": "date_recorded"' in answers[8]
+    assert answers[9].startswith('{"items": [')
     site.manage("shell", "--no-imports", "-c", "from webhooks.models import Endpoint; Endpoint.objects.all().delete()")
     site.manage("shell", "--no-imports", "-c", "from cards.models import CardEvent; CardEvent.objects.all().delete()")

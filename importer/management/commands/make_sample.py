@@ -5,20 +5,30 @@ import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
+from datetime import datetime
+from io import TextIOWrapper
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import IO, Any
 
+import xlsxwriter
 from django.core.management.base import BaseCommand, CommandError
 
 from importer import datasets
+from importer.datasets import Dataset
+from importer.values import BadFile
 
 #: Seconds between two lines that say how far it is.
 _NEWS = 5.0
+#: Records that a sheet has room for, below the heading.
+_SHEET = 1_048_575
+_BEGIN = datetime(2024, 1, 1)
 
 
 class Command(BaseCommand):
-    help = "Write a sample file for a dataset. The same seed makes the same file."
+    help = (
+        "Write a sample file for a dataset: a workbook where FILE ends in .xlsx, else CSV. The same seed makes the same file."
+    )
     # A file needs no settled site.
     requires_system_checks = []
 
@@ -26,28 +36,45 @@ class Command(BaseCommand):
         parser.add_argument("dataset", help="what the rows are, for example products")
         parser.add_argument("rows", type=int, help="how many records to write, without the heading")
         parser.add_argument("file", type=Path)
+        parser.add_argument("--layout", default="", help="which kind of file, where the dataset has several")
         parser.add_argument("--seed", type=int, default=1)
         parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
 
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["file"]
         rows: int = options["rows"]
+        as_workbook = path.suffix.lower() == ".xlsx"
         if rows < 1:
             raise CommandError(f"{rows} is not a number of records; write 1 or more.")
+        if as_workbook and rows > _SHEET:
+            raise CommandError(f"A sheet has room for {_SHEET:,} records; write a CSV file for {rows:,}.")
+        dataset = self._dataset(options["dataset"], options["layout"])
+        assert dataset.sample
+        records = self._told(dataset.sample(rows, Random(options["seed"])), rows)
         try:
-            sample = datasets.get(options["dataset"]).sample
-        except KeyError as problem:
-            raise CommandError(str(problem.args[0])) from None
-        if sample is None:
-            raise CommandError(f"The dataset {options['dataset']} has no samples.")
-        try:
-            with path.open("w" if options["force"] else "x", encoding="utf-8", newline="") as stream:
-                csv.writer(stream, lineterminator="\n").writerows(self._told(sample(rows, Random(options["seed"])), rows))
+            with path.open("wb" if options["force"] else "xb") as stream:
+                (write_workbook if as_workbook else write_csv)(records, stream)
         except FileExistsError:
             raise CommandError(f"{path} is there already; add --force to replace it.") from None
         except OSError as problem:
             raise CommandError(f"{path} cannot be written: {problem.strerror}.") from problem
         self.stdout.write(f"Wrote {rows:,} records, {path.stat().st_size / 1e6:,.1f} MB, to {path}.")
+
+    def _dataset(self, name: str, layout: str) -> Dataset:
+        try:
+            dataset = datasets.get(name).seen_as(layout)
+        except KeyError as problem:
+            raise CommandError(str(problem.args[0])) from None
+        except BadFile as problem:
+            raise CommandError(str(problem)) from None
+        if dataset.sample is None:
+            layouts = ", ".join(one.name for one in dataset.layouts if one.sample)
+            raise CommandError(
+                f"Say with --layout which kind of file it should be: {layouts}."
+                if layouts and not layout
+                else f"The dataset {name} has no samples."
+            )
+        return dataset
 
     def _told(self, records: Iterator[list[str]], rows: int) -> Iterator[list[str]]:
         """The records, with a line of news every few seconds where a person watches."""
@@ -58,3 +85,19 @@ class Command(BaseCommand):
                 due += _NEWS
                 self.stderr.write(f"{number:,} of {rows:,} records …")
             yield record
+
+
+def write_csv(records: Iterator[list[str]], stream: IO[bytes]) -> None:
+    with TextIOWrapper(stream, encoding="utf-8", newline="") as text:
+        csv.writer(text, lineterminator="\n").writerows(records)
+
+
+def write_workbook(records: Iterator[list[str]], stream: IO[bytes]) -> None:
+    """One sheet of text cells, row by row, so that memory stays flat."""
+    with xlsxwriter.Workbook(stream, {"constant_memory": True}) as workbook:
+        # Else two files of one seed would differ by the moment of writing.
+        workbook.set_properties({"created": _BEGIN})
+        sheet = workbook.add_worksheet()
+        for number, record in enumerate(records):
+            for column, cell in enumerate(record):
+                sheet.write_string(number, column, cell)
