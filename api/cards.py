@@ -15,7 +15,7 @@ router = Router(tags=["cards"])
 
 
 class CardOut(Schema):
-    """`status`: picked_up, exception, delivered or returned, since `status_at`; `attempts_note` is blank before the second."""
+    """`status` is picked_up, exception, delivered or returned, since `status_at`; `attempts_note` is blank before two."""
 
     card_id: str
     status: str

@@ -39,6 +39,14 @@ def _cards(site: Site) -> Iterator[None]:
     site.manage("shell", "--no-imports", "-c", "from cards.models import CardEvent; CardEvent.objects.all().delete()")
 
 
+@pytest.fixture
+def plain_page(browser: Browser, site: Site, _signed_in_state: Any) -> Iterator[Page]:
+    """A window without JavaScript in which the administrator is signed in."""
+    context = browser.new_context(base_url=site.url, storage_state=_signed_in_state, java_script_enabled=False)
+    yield context.new_page()
+    context.close()
+
+
 def test_card_is_looked_up_and_its_timeline_read_by_keyboard_alone(signed_in_page: Page) -> None:
     page = signed_in_page
     page.goto("/cards/")
@@ -61,9 +69,8 @@ def test_card_is_looked_up_and_its_timeline_read_by_keyboard_alone(signed_in_pag
     expect(page.get_by_role("heading", level=3)).to_have_text(["BRW2", "BRW1"])
 
 
-def test_lookup_works_without_javascript(browser: Browser, site: Site, _signed_in_state: Any) -> None:
-    context = browser.new_context(base_url=site.url, storage_state=_signed_in_state, java_script_enabled=False)
-    page = context.new_page()
+def test_lookup_works_without_javascript(plain_page: Page) -> None:
+    page = plain_page
     page.goto("/cards/")
     page.get_by_role("searchbox", name="Card ID").fill("brw2")
     page.get_by_role("button", name="Look up").click()
@@ -77,7 +84,6 @@ def test_lookup_works_without_javascript(browser: Browser, site: Site, _signed_i
     expect(page.get_by_role("searchbox", name="Mobile number")).to_have_accessible_description(
         "“12” has fewer than nine digits; write the whole mobile number."
     )
-    context.close()
 
 
 @pytest.mark.parametrize("width", [390, 1280])

@@ -1,15 +1,18 @@
 """Partner files of both kinds, byte for byte as they were sent: every report becomes one event, once."""
 
 import csv
+import io
 import random
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+import xlsxwriter
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cards import lookup
 from cards.models import CardEvent, Stage
+from importer import control, runner
 from importer.models import Import, Reject
 from importer.values import Moment
 from tests.cards.conftest import FILES, LAYOUTS
@@ -190,6 +193,40 @@ def test_line_that_cannot_be_taken_is_a_reject_with_a_sentence(load) -> None:
     ]
     event = CardEvent.objects.get()
     assert (event.card_id, event.phone, event.at) == ("0017", "", utc("2024-12-30 20:00:00"))
+
+
+@stored
+def test_workbook_with_cells_of_numbers_and_times_says_the_same_as_text(load, partner) -> None:
+    partner(names=["pickup.csv"])
+    target = io.BytesIO()
+    book = xlsxwriter.Workbook(target)
+    sheet = book.add_worksheet()
+    sheet.write_row(0, 0, ["ID", "Card ID", "User Mobile", "Timestamp"])
+    moment = book.add_format({"num_format": "dd-mm-yyyy hh:mm"})
+    rows = [
+        (332, "ZYW8827", 585949014, datetime(2023, 11, 12, 23, 59)),
+        (465, "ZYW8890", 534534534.0, datetime(2023, 11, 12, 3, 45)),
+        (878, "ZYW7631", 545576586, datetime(2023, 11, 13, 11, 2)),
+        (879, "0017", "0545576586", datetime(2024, 2, 29)),
+    ]
+    for number, (reference, card, phone, at) in enumerate(rows, 1):
+        sheet.write_row(number, 0, [reference, card, phone])
+        sheet.write_datetime(number, 3, at, moment)
+    book.close()
+    run = load(target.getvalue(), "cards", "pickup.xlsx", layout="pickup")
+    assert (told(run), reasons(run)) == ((4, 1, 3, 0), [])
+    event = CardEvent.objects.latest("id")
+    assert (event.card_id, event.phone, event.at) == ("0017", "0545576586", utc("2024-02-28 20:00:00"))
+
+
+@stored
+def test_undo_takes_the_reports_of_one_file_out_of_the_timelines(partner) -> None:
+    *_, returned = partner()
+    assert lookup.find("zyw8890").cards[0].latest.stage == Stage.RETURNED
+    control.undo(returned, None)
+    runner.run(returned.pk)
+    assert lookup.find("zyw8890").cards[0].latest.stage == Stage.EXCEPTION
+    assert CardEvent.objects.count() == 7
 
 
 # --- moments ---------------------------------------------------------------------------------------------------------
