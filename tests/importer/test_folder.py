@@ -261,6 +261,22 @@ def test_watcher_takes_what_is_there_and_what_comes_and_ends_when_it_is_told(inb
 
 
 @pytest.mark.slow
+def test_watcher_that_is_told_to_end_within_an_import_leaves_it_to_the_next(inbox, watch):
+    watcher = watch("--settle", "0", "--wait")
+    watcher.wait_until_it_watches()
+    lines = "".join(f"B-{number},Mug,Red\n" for number in range(60_000))
+    (inbox / ".coming").write_text(HEAD + lines)
+    (inbox / ".coming").rename(inbox / "big.csv")
+    wait_for(lambda: Import.objects.filter(lines__gt=0).exists(), 60, watcher.said)
+    assert watcher.end(signal.SIGTERM) == 0
+    assert [place.name for place in folder.taken(inbox)] == ["big.csv"]
+    following = watch("--settle", "0", "--wait")
+    wait_for(lambda: (inbox / "done" / "big.csv").exists(), 60, following.said)
+    run = Import.objects.get()
+    assert (run.state, run.lines, run.created) == ("done", 60_000, 60_000) and run.attempt >= 2
+
+
+@pytest.mark.slow
 def test_watcher_leaves_a_half_written_file_until_it_is_whole(inbox, watch):
     watcher = watch("--settle", "1.5", "--wait")
     watcher.wait_until_it_watches()

@@ -88,6 +88,7 @@ def test_file_that_could_be_two_layouts_is_asked_about(browser, anna):
 
     chosen = browser.post(address(file), fields | {"layout": "delivered"}, headers={"HX-Request": "true"})
     assert "This may be" not in chosen.text
+    assert chosen.text.count("is taken as blank") == 3 and "keeps the old value" not in chosen.text
     mapped = fields | sent_back(chosen)
     assert mapped["layout"] == "delivered"
     assert {name: mapped[name] for name in PLACES} == PLACES and mapped["place_comment"] == "4"
