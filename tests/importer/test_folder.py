@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.db import OperationalError
 
 from importer import runner, tasks, unattended
 from importer.intake import folder, uploads
@@ -72,14 +73,19 @@ def test_two_who_claim_the_same_file_do_not_both_get_it(inbox, monkeypatch):
     quicker = []
 
     def late(file, how):
-        """Somebody takes the file, and is through with it, between our opening and locking it."""
+        """Somebody takes the file, and is through with it, between our opening and locking it; and another one comes."""
         monkeypatch.setattr(folder.fcntl, "flock", flock)
         quicker.extend(take(inbox))
+        put(inbox, "a.csv", "A-2")
         flock(file, how)
 
     monkeypatch.setattr(folder.fcntl, "flock", late)
     assert take(inbox) == []
     assert quicker == ["a.csv"] and Import.objects.count() == 1
+    assert take(inbox) == ["a.csv"]
+    for run in Import.objects.all():
+        runner.run(run.pk)
+    assert list(Product.objects.order_by("sku").values_list("sku", flat=True)) == ["A-1", "A-2"]
 
 
 @pytest.mark.parametrize(
@@ -109,6 +115,35 @@ def test_what_a_killed_process_has_begun_is_finished_once(inbox, monkeypatch, mo
     assert Import.objects.count() == StoredFile.objects.count() == 1
     assert Import.objects.get().file.sha256 and folder.taken(inbox) == []
     assert take(inbox) == []
+
+
+def test_import_that_was_begun_stands_whatever_its_file_would_be_taken_for_now(inbox, monkeypatch):
+    put(inbox, "a.csv")
+    with monkeypatch.context() as patch:
+        patch.setattr(folder.Claimed, "put_away", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            take(inbox)
+    monkeypatch.setattr(unattended, "decide", lambda *_: (_ for _ in ()).throw(AssertionError("asked again")))
+    assert take(inbox) == ["a.csv"]
+    assert (inbox / "done" / "a.csv").exists() and Import.objects.count() == 1
+
+
+def test_file_is_submitted_once_however_often_it_is_asked_for(inbox):
+    with put(inbox, "a.csv").open("rb") as stream:
+        file = uploads.keep(None, "a.csv", stream)
+    assert unattended.submit(file, Wish())[0] == unattended.submit(file, Wish())[0]
+    assert Import.objects.count() == 1
+
+
+def test_file_waits_while_the_database_is_away(inbox, monkeypatch):
+    put(inbox, "a.csv")
+    with monkeypatch.context() as patch:
+        patch.setattr(unattended, "decide", lambda *_: (_ for _ in ()).throw(OperationalError("away")))
+        with pytest.raises(OperationalError):
+            take(inbox)
+    assert [place.name for place in folder.taken(inbox)] == ["a.csv"] and not (inbox / "failed").exists()
+    assert take(inbox) == ["a.csv"]
+    assert (inbox / "done" / "a.csv").exists()
 
 
 def test_same_content_under_the_same_name_is_imported_again_when_it_comes_again(inbox):
@@ -223,6 +258,22 @@ def test_watcher_takes_what_is_there_and_what_comes_and_ends_when_it_is_told(inb
     assert sorted(path.name for path in (inbox / "failed").iterdir()) == ["report.csv", "report.csv.reason.txt"]
     assert "before.csv → Products: submitted as import" in watcher.said()
     assert "Traceback" not in watcher.said()
+
+
+@pytest.mark.slow
+def test_watcher_that_is_told_to_end_within_an_import_leaves_it_to_the_next(inbox, watch):
+    watcher = watch("--settle", "0", "--wait")
+    watcher.wait_until_it_watches()
+    lines = "".join(f"B-{number},Mug,Red\n" for number in range(60_000))
+    (inbox / ".coming").write_text(HEAD + lines)
+    (inbox / ".coming").rename(inbox / "big.csv")
+    wait_for(lambda: Import.objects.filter(lines__gt=0).exists(), 60, watcher.said)
+    assert watcher.end(signal.SIGTERM) == 0
+    assert [place.name for place in folder.taken(inbox)] == ["big.csv"]
+    following = watch("--settle", "0", "--wait")
+    wait_for(lambda: (inbox / "done" / "big.csv").exists(), 60, following.said)
+    run = Import.objects.get()
+    assert (run.state, run.lines, run.created) == ("done", 60_000, 60_000) and run.attempt >= 2
 
 
 @pytest.mark.slow

@@ -83,10 +83,12 @@ def test_file_that_could_be_two_layouts_is_asked_about(browser, anna):
     assert "The first rows, as they stand in the file" in page.text and "ZYW8827" in page.text
     refused = browser.post(address(file), fields | {"start": "1"})
     assert refused.status_code == 422 and "Choose which kind it is." in refused.text
+    assert "no layout called" not in refused.text
     assert not Import.objects.exists()
 
     chosen = browser.post(address(file), fields | {"layout": "delivered"}, headers={"HX-Request": "true"})
     assert "This may be" not in chosen.text
+    assert chosen.text.count("is taken as blank") == 3 and "keeps the old value" not in chosen.text
     mapped = fields | sent_back(chosen)
     assert mapped["layout"] == "delivered"
     assert {name: mapped[name] for name in PLACES} == PLACES and mapped["place_comment"] == "4"

@@ -1,6 +1,7 @@
 """Which dataset and which layout a file has: by its headings first, by its name where they do not tell."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,7 @@ def test_layouts_of_one_dataset_are_found_with_headings_left_over():
     found = recognition.layouts_that_fit(cards, [*REPORT, "City"], "x.csv")
     assert [layout.name for layout in found] == ["exceptions", "delivered"]
     assert [layout.name for layout in recognition.layouts_named(cards, "returned.csv")] == ["returned"]
+    assert recognition.layouts_named(cards, "pickup-returned.csv") == []
     assert recognition.layouts_named(datasets.get("products"), "products.csv") == []
 
 
@@ -81,5 +83,6 @@ def test_another_dataset_is_named_only_when_it_fits_better():
     assert [kind.title for kind in recognition.perfect_elsewhere(people, headings, "x.csv")] == ["Contacts"]
     assert recognition.perfect_elsewhere(contacts, headings, "x.csv") == []
     assert recognition.perfect_elsewhere(people, [*headings, "city"], "x.csv") == []
+    assert recognition.perfect_elsewhere(replace(people, name="guests"), ["name", "email"], "x.csv") == []
     found = recognition.perfect_elsewhere(people, REPORT, "delivered.csv")
     assert [(kind.dataset.name, kind.layout_name) for kind in found] == [("cards", "delivered")]

@@ -103,6 +103,13 @@ def test_data_with_more_cells_than_the_dataset_has_columns_is_refused(tmp_path):
         call_command("import_file", "people", str(path))
 
 
+def test_unknown_headings_are_no_data_even_when_there_are_as_many(tmp_path):
+    path = tmp_path / "artikel.csv"
+    path.write_text("Artikel,Bezeichnung,Text\nA-1,Mug,Red\n")
+    with pytest.raises(CommandError, match="^The heading has no column “sku” and no column “name” and no column “description”"):
+        call_command("import_file", "products", str(path))
+
+
 @pytest.fixture
 def inbox(tmp_path: Path) -> Path:
     inbox = tmp_path / "inbox"
@@ -164,6 +171,14 @@ def test_import_folder_puts_what_it_refuses_aside_with_the_reason(inbox):
     assert (inbox / "failed" / "wrong.csv.reason.txt").read_text() == "The file has a heading line and nothing else.\n"
     assert len(names(inbox / "done")) == 6
     assert StoredFile.objects.count() == 7
+
+
+def test_import_folder_takes_no_file_without_a_heading_whose_name_does_not_tell(inbox):
+    (inbox / "guests.csv").write_text("Anna,anna@example.com\n")
+    code, lines, _ = run_command("import_folder", inbox, "--settle", "0")
+    assert code == 1 and [
+        line for line in lines if line.startswith("guests.csv: refused. The headings of “guests.csv” are “Anna”")
+    ]
 
 
 def test_import_folder_leaves_alone_what_is_not_finished(inbox):

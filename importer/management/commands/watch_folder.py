@@ -1,9 +1,12 @@
 """`manage.py watch_folder DIR`: import what is put into a folder, as `import_folder` does, until it is told to end."""
 
+import logging
+import os
 import signal
+import threading
 from argparse import ArgumentParser
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
@@ -14,6 +17,16 @@ from importer.management.commands.import_folder import add_folder_arguments, lin
 
 #: Milliseconds between two looks when no news comes: a file that is finished makes none, and some file systems tell nothing.
 LOOK = 1_000
+#: Seconds in which everything may end by itself.
+PATIENCE = 0.8
+
+
+def _end(*_: Any) -> NoReturn:
+    """May strike anywhere: as after kill -9, what was begun is found and finished at the next start."""
+    timer = threading.Timer(PATIENCE, os._exit, [0])
+    timer.daemon = True
+    timer.start()
+    raise KeyboardInterrupt
 
 
 class Command(BaseCommand):
@@ -25,8 +38,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         root: Path = options["folder"]
         wish = wish_of(options)
-        # May strike anywhere: what was begun is found and finished at the next start.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, _end)
+        signal.signal(signal.SIGINT, _end)
+        # It tells every change; what came of it is told here.
+        logging.getLogger("watchfiles").setLevel(logging.WARNING)
         self.stdout.write(f"Watching {root}. Files are taken {options['settle']:g} s after the last change.")
         self.stdout.flush()
         try:
