@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods
 
 from accounts.access import person
-from importer import control, datasets, mapping, preview
+from importer import control, datasets, exported, mapping, preview
 from importer.datasets import Dataset
 from importer.forms import Prepare, Reading
 from importer.models import Import, StoredFile
@@ -63,7 +63,8 @@ def _read(request: HttpRequest, content: IO[bytes], context: dict[str, Any]) -> 
     context["columns"] = columns = _columns(plan.seen.headings)
     # Chosen places mean nothing once the file is read in another way.
     context["moved"] = moved = data is not None and data.get("columns") != columns
-    form = Prepare(dataset, plan.titles, plan.suggestion, None if moved else data)
+    escaped = exported.seems_escaped(dataset, context["file"], content, plan.seen.headings, plan.seen.batch.rows)
+    form = Prepare(dataset, plan.titles, plan.suggestion, None if moved else data, escaped)
     context |= {"form": form, **_shown(form, plan)}
 
 
@@ -77,7 +78,9 @@ def _shown(form: Prepare, plan: preview.Plan) -> dict[str, Any]:
         "names": [column.name for column in form.dataset.columns if column.name in places]
         if mapped
         else plan.seen.headings[: preview.WIDEST],
-        "rows": preview.rows(form.dataset, plan, places, form.blank()) if mapped else preview.as_read(plan),
+        "rows": preview.rows(form.dataset, plan, places, form.blank(), form.escaped() or False)
+        if mapped
+        else preview.as_read(plan),
         "missing": mapping.Suggestion(places).missing(form.dataset),
         "unused": [text for place, text in enumerate(plan.seen.headings) if place not in places.values()],
     }
