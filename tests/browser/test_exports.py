@@ -91,5 +91,3 @@ def test_pages_of_exports_are_open_to_everybody(signed_in_page: Page, site, widt
         found = Axe().run(page)
         assert found.violations_count == 0, found.generate_report()
         assert fits(page)
-        if shots := __import__("os").environ.get("SHOTS"):
-            page.screenshot(path=f"{shots}/{path.strip('/').replace('/', '-')[:11]}-{width}-{scheme}.png", full_page=True)
