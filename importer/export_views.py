@@ -73,8 +73,9 @@ def new(request: HttpRequest) -> HttpResponse:
 def show(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """One export; htmx gets its progress, and hears when the buttons are to be others."""
     export = _mine(request, public_id)
-    answer = render_part(request, "importer/export.html", "importer/_export.html", _context(export))
-    if wants_part(request) and request.GET.get("seen") != _seen(export):
+    changed = wants_part(request) and request.GET.get("seen") != _seen(export)
+    answer = render_part(request, "importer/export.html", "importer/_export.html", _context(export) | {"changed": changed})
+    if changed:
         answer["HX-Trigger"] = "state-changed"
     return answer
 

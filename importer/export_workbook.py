@@ -2,6 +2,7 @@
 
 import csv
 import io
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -35,14 +36,25 @@ def write_workbook(
     somebody edits its cell is marked as text (Excel's quote prefix), which changes nothing of it. `told` hears now and then how
     many rows are written, and may raise. Raises BadFile when a text is too long for a cell.
     """
-    book = xlsxwriter.Workbook(out, {"constant_memory": True, "in_memory": False})
+    with tempfile.TemporaryDirectory() as folder:
+        book = xlsxwriter.Workbook(out, {"constant_memory": True, "tmpdir": folder})
+        try:
+            _fill(book, dataset, pieces, escape, told)
+            book.close()
+        except BaseException:
+            # Only close() closes the files of rows, and it would first write the whole workbook.
+            for sheet in book.worksheets():
+                sheet.row_data_fh.close()
+            raise
+
+
+def _fill(book: Any, dataset: Dataset, pieces: Iterable[IO[bytes]], escape: bool, told: Callable[[int], None]) -> None:
     names = [column.name for column in dataset.columns]
     writers = [_writer(dataset.model._meta.get_field(name), book, escape) for name in names]
-    sheet, row, at = None, MOST_ROWS, time.monotonic()
-    for count, cells in enumerate(_records(pieces)):
+    sheet, row, at = _sheet(book, dataset.title, names), 1, time.monotonic()
+    for count, cells in enumerate(_records(pieces), 1):
         if row == MOST_ROWS:
             sheet, row = _sheet(book, dataset.title, names), 1
-        assert sheet is not None
         for place, (write, cell) in enumerate(zip(writers, cells, strict=True)):
             if len(cell) > LONGEST:
                 raise BadFile(_too_long(dataset, names[place], cells, len(cell)))
@@ -50,11 +62,8 @@ def write_workbook(
                 write(sheet, row, place, cell)
         row += 1
         if time.monotonic() - at > PERIOD:
-            told(count + 1)
+            told(count)
             at = time.monotonic()
-    if sheet is None:
-        _sheet(book, dataset.title, names)
-    book.close()
 
 
 def _records(pieces: Iterable[IO[bytes]]) -> Iterator[list[str]]:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import IO
 
 from importer.datasets import Dataset
-from importer.models import Export
+from importer.mended import added, as_they_were
+from importer.models import Export, StoredFile
 
 
 def is_marked(content: IO[bytes]) -> bool:
@@ -26,3 +27,12 @@ def is_escaped(dataset: Dataset, sha256: str, marked: bool, headings: Sequence[s
     if known is not None:
         return known.escape and known.format == Export.Format.CSV
     return marked and list(headings) == [column.name for column in dataset.columns]
+
+
+def seems_escaped(
+    dataset: Dataset, file: StoredFile, content: IO[bytes], headings: Sequence[str], rows: Sequence[list[str]]
+) -> bool | None:
+    """The same for a person to judge who sees the first `rows`; None when there is nothing to judge."""
+    found = is_escaped(dataset, file.sha256, is_marked(content), headings)
+    doubtful = not added(headings) and any(as_they_were(row) != row for row in rows)
+    return found if found or doubtful else None

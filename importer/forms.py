@@ -147,11 +147,22 @@ class Prepare(forms.Form):
     )
 
     BLANK = [("clear", "clears the old value"), ("keep", "keeps the old value")]
+    ESCAPED = [("go", "were put there by an export, and go"), ("stay", "are part of the text")]
 
     def __init__(
-        self, dataset: Dataset, headings: Sequence[str], suggestion: Suggestion, data: Mapping[str, Any] | None = None
+        self,
+        dataset: Dataset,
+        headings: Sequence[str],
+        suggestion: Suggestion,
+        data: Mapping[str, Any] | None = None,
+        escaped: bool | None = None,
     ) -> None:
+        """`escaped`: whether apostrophes before formulas seem to be of an export; None when there is nothing to ask."""
         super().__init__(data)
+        if escaped is not None:
+            self.fields["escaped"] = forms.ChoiceField(
+                label="Apostrophes before formulas", choices=self.ESCAPED, initial="go" if escaped else "stay"
+            )
         self.dataset = dataset
         self.width = len(headings)
         places = [("", "— not in the file —"), *((str(place), _named(text, place)) for place, text in enumerate(headings))]
@@ -193,9 +204,14 @@ class Prepare(forms.Form):
         chosen = {column.name: str(blank.value()) for column, _, blank in self.columns() if blank is not None}
         return {name: choice for name, choice in chosen.items() if choice in dict(self.BLANK)}
 
+    def escaped(self) -> bool | None:
+        """The same for apostrophes: whether they go; None when nothing is asked."""
+        return str(self["escaped"].value()) == "go" if "escaped" in self.fields else None
+
     def options(self, how: Format, queue: bool = False) -> Options:
         """For `control.submit`, when the form is valid."""
         return Options(
+            escaped=self.escaped(),
             format=how.as_json(),
             places=self.places(),
             blank=self.blank(),

@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods
 
 from accounts.access import person
-from importer import control, datasets, mapping, preview, recognition
+from importer import control, datasets, exported, mapping, preview, recognition
 from importer.broker.choice import can_queue
 from importer.datasets import Dataset
 from importer.forms import KindOfFile, Prepare, Reading
@@ -66,7 +66,8 @@ def _read(request: HttpRequest, content: IO[bytes], context: dict[str, Any]) -> 
     context["columns"] = columns = _columns(plan)
     # Chosen places mean nothing once the file is read in another way.
     context["moved"] = moved = data is not None and data.get("columns") != columns
-    form = Prepare(plan.dataset, plan.titles, plan.suggestion, None if moved else data)
+    escaped = exported.seems_escaped(plan.dataset, context["file"], content, plan.seen.headings, plan.seen.batch.rows)
+    form = Prepare(plan.dataset, plan.titles, plan.suggestion, None if moved else data, escaped)
     context |= {"form": form, **_shown(form, plan)}
     context["elsewhere"] = recognition.perfect_elsewhere(dataset, plan.seen.headings, name) if plan.how.heading else []
 
@@ -81,7 +82,9 @@ def _shown(form: Prepare, plan: preview.Plan) -> dict[str, Any]:
         "names": [column.name for column in form.dataset.columns if column.name in places]
         if mapped
         else plan.seen.headings[: preview.WIDEST],
-        "rows": preview.rows(form.dataset, plan, places, form.blank()) if mapped else preview.as_read(plan),
+        "rows": preview.rows(form.dataset, plan, places, form.blank(), form.escaped() or False)
+        if mapped
+        else preview.as_read(plan),
         "missing": mapping.Suggestion(places).missing(form.dataset),
         "unused": [text for place, text in enumerate(plan.seen.headings) if place not in places.values()],
     }

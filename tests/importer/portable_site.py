@@ -52,12 +52,44 @@ def steered() -> dict[str, Any]:
     found = search.find({"q": "thr", "sort": "name"}, "")
     words = search.find({"words": "z"}, "")
     return {
+        "exported": exported(),
         "undo": undo,
         "states": [paused, queued.state],
         "found": [product.sku for product in found.page.rows],
         "words": [product.sku for product in words.page.rows],
         "cleared": changes.clear(datasets.get("products"), None),
     }
+
+
+def exported() -> dict[str, Any]:
+    """All products as `manage.py export` writes them, in two attempts; and whether an import finds them unchanged."""
+    from importer import export_control, exports
+    from importer.models import Export
+
+    exports.SPAN = 1_000
+    piece = exports.Writing._piece
+    export = export_control.request_export("products", None)
+
+    def paused(writing: Any, rows: Any, span: int) -> int:
+        if writing.number == 2:
+            export_control.pause(export)
+            writing.heart._once()
+        return piece(writing, rows, span)
+
+    exports.Writing._piece = paused  # type: ignore[method-assign]
+    exports.run(export.pk)
+    exports.Writing._piece = piece  # type: ignore[method-assign]
+    export.refresh_from_db()
+    state, had = export.state, export.rows_done
+    export_control.resume(export)
+    exports.run(export.pk)
+    export.refresh_from_db()
+    path = f"{os.environ['LOADIFY_DATA_DIR']}/files/{export.path}"
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        skus = [line.split(",")[0] for line in file][1:]
+    again = imported(path)["report"]
+    Export.objects.all().delete()
+    return {"states": [state, export.state], "paused": 0 < had < len(skus), "skus": skus, "unchanged": again["unchanged"]}
 
 
 if __name__ == "__main__":

@@ -53,6 +53,10 @@ def told(url: str, folder: Path) -> None:
     assert site["states"] == ["paused", "cancelled"]
     assert site["found"] == ["A-1"]
     assert site["words"] == ["A-1"]
+    assert site["exported"]["states"] == ["paused", "done"]
+    assert site["exported"]["paused"]
+    assert sorted(site["exported"]["skus"]) == sorted(row[0] for row in catalogue.rows.values())
+    assert site["exported"]["unchanged"] == len(catalogue.rows)
     assert site["cleared"] == len(catalogue.rows)
 
 

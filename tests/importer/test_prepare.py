@@ -240,3 +240,17 @@ def test_a_site_that_cannot_review_offers_only_to_apply_at_once(client_of_anna, 
         r"<option[^>]*>([^<]*)</option>", page.content.decode().split('name="mode"')[1].split("</select>")[0]
     ) == ["Apply at once"]
     assert "that the file does not have" not in page.content.decode()
+
+
+def test_apostrophes_before_formulas_are_asked_about_and_shown_as_chosen(client_of_anna: Client, anna: User) -> None:
+    assert 'name="escaped"' not in client_of_anna.get(address(keep(anna, "sku,name,description\na,'plain,\n"))).text
+    file = keep(anna, "sku,name,description\na,'=1,\n")
+    page = client_of_anna.get(address(file))
+    assert form_of(page)["escaped"] == "stay"
+    assert '<span class="clamp">&#x27;=1</span>' in page.text
+    chosen = form_of(page) | {"escaped": "go"}
+    assert '<span class="clamp">=1</span>' in client_of_anna.post(address(file), chosen, headers={"HX-Request": "true"}).text
+    client_of_anna.post(address(file), chosen | {"start": "1"})
+    assert Import.objects.get().options["escaped"] is True
+    exported = keep(anna, "\ufeffsku,name,description,active\na,'=1,,true\n")
+    assert form_of(client_of_anna.get(address(exported)))["escaped"] == "go"
