@@ -127,7 +127,9 @@ class Attempt:
         if fields.get("state", self.run.state) not in WORKING:
             # What was wished for since the heart last looked would find no worker any more that hears it.
             fields["wanted"], wishes = Import.Wanted.RUN, (Import.Wanted.PAUSE, Import.Wanted.CANCEL)
-        if not mine.exclude(wanted__in=wishes).update(version=F("version") + 1, **fields):
+        # Raised, not set: consumers count the rows of an import while it is still being sent (importer/tallies.py).
+        raised = {name: F(name) + count for name, count in step.add.items()}
+        if not mine.exclude(wanted__in=wishes).update(**fields | {"version": F("version") + 1} | raised):
             wished = mine.filter(wanted__in=wishes).values_list("wanted", flat=True).first()
             raise Interrupted(wished) if wished else Lost
         return fields

@@ -15,6 +15,8 @@ from django.db.models import F
 from accounts.models import User
 from importer import datasets, runner, stopping
 from importer import undo as undoing
+from importer.broker.choice import can_queue
+from importer.datasets import Dataset
 from importer.loaders import work_tables
 from importer.models import Import, Reject, StoredFile
 from importer.options import Options
@@ -43,11 +45,14 @@ def submit(
     """Queue a stored file for import into `dataset` and tell the workers after the commit.
 
     Raises BadFile when the file is empty or has not arrived in full, or the dataset has layouts and `layout` names none of
-    them; Refused when the file was deleted; KeyError when there is no such dataset.
+    them; KeyError when there is no such dataset; Refused when the file was deleted, or rows of it are to go through a queue
+    and cannot.
     """
     meant = datasets.get(dataset)
     if meant.layouts or layout:
         meant.layout(layout)
+    if options and options.queue:
+        check_queue(meant)
     if not file.size:
         raise BadFile(f"The file {quote(file.name)} is empty.")
     if file.completed_at is None:
@@ -63,6 +68,17 @@ def submit(
     return run
 
 
+def check_queue(dataset: Dataset) -> None:
+    """Raises Refused when rows of the dataset cannot go through a queue on this site."""
+    if not dataset.keeps_first:
+        raise Refused(
+            f"{dataset.title} cannot go through a queue: messages come in any order, and that suits only datasets "
+            "of which the first row of a key stays."
+        )
+    if not can_queue():
+        raise Refused("Rows go through RabbitMQ or Redis, and this site has neither as its broker.")
+
+
 def pause(run: Import, person: User | None) -> None:
     """Stop at the next step and free the worker; `resume` goes on from there. Cancelled after LOADIFY_PAUSE_LIMIT seconds."""
     with _decision(run, person) as found:
@@ -70,6 +86,8 @@ def pause(run: Import, person: User | None) -> None:
             raise Refused(f"There is nothing to pause: the import is {_words(found)}.")
         if found.state == State.REVIEW:
             raise Refused("The import waits for your review anyway; nothing of it is being written.")
+        if found.state == State.CONSUMING:
+            raise Refused("All rows are sent, so there is nothing to pause here; stop the consumers to have them wait.")
         if found.wanted == Wanted.CANCEL:
             raise Refused("The import is being cancelled.")
         if found.state in CLAIMABLE:
@@ -96,6 +114,8 @@ def cancel(run: Import, person: User | None, roll_back: bool) -> None:
             if found.state == State.CANCELLED and not roll_back:
                 return
             raise Refused(f"The import is {_words(found)} already; what it wrote can be undone.")
+        if found.by_queue and roll_back and found.published:
+            raise Refused("Rows that were sent cannot be rolled back; cancel the import and keep them.")
         if found.wanted == Wanted.CANCEL:
             if found.roll_back == roll_back:
                 return
@@ -119,6 +139,8 @@ def undo(run: Import, person: User | None) -> None:
         if connection.vendor != "postgresql":
             raise Refused("Undo needs PostgreSQL; this site runs on another database.")
         _known(found)
+        if found.by_queue:
+            raise Refused("An import that went through a queue cannot be undone: consumers stored its rows, perhaps elsewhere.")
         if not undoing.possible(found.pk):
             raise Refused(
                 "There is nothing to undo: the import wrote nothing that is still there, "
@@ -136,8 +158,8 @@ def retry(run: Import, person: User | None) -> None:
             raise Refused(f"Only an import that failed can be tried again; this one is {_words(found)}.")
         _known(found)
         fields: dict[str, Any] = {"error": "", "finished_at": None, "news": Import.News.NONE}
-        if stopping.phase(found) == State.UNDOING or work_tables.exist(found.pk):
-            if stopping.phase(found) == State.STAGING:
+        if stopping.phase(found) in (State.UNDOING, State.PUBLISHING) or work_tables.exist(found.pk):
+            if stopping.phase(found) in (State.STAGING, State.PUBLISHING):
                 _keep(found.file)
             fields["checkpoint"] = found.checkpoint | {"attempt": found.attempt}
         elif not stopping.wrote(found):

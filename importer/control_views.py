@@ -35,6 +35,8 @@ def offered(run: Import) -> frozenset[str]:
         return frozenset()
     if run.state == State.REVIEW:
         return frozenset({"review", "cancel"})
+    if run.state == State.CONSUMING:
+        return frozenset({"cancel"})
     stopped = run.state == State.PAUSED or run.wanted == Import.Wanted.PAUSE
     return frozenset({"resume" if stopped else "pause", "cancel"})
 

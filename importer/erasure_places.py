@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from importer import datasets, retention
 from importer.loaders import work_tables
-from importer.models import Change, Held, HeldValue, Import, Mapping, Reject, StoredFile
+from importer.models import Change, DeadLetter, Held, HeldValue, Import, Mapping, Reject, StoredFile
 from importer.sought import Form, Sought
 from importer.states import FINAL
 from importer.values import ImportProblem, without_quotes
@@ -189,6 +189,15 @@ def file_names(sought: Sought) -> Iterator[Found]:
         yield Found("Names of files", len(numbers), partial(StoredFile.objects.filter(pk__in=numbers).update, name=NAMELESS))
 
 
+def dead_letters(sought: Sought) -> Iterator[Found]:
+    """Messages that could not be stored, also those that were sent again or discarded."""
+    letters = DeadLetter.objects.values_list("pk", "body", "reason").iterator(chunk_size=PIECE)
+    texts = ((pk, bytes(body).decode(errors="replace"), reason) for pk, body, reason in letters)
+    numbers = [pk for pk, body, reason in texts if sought.in_text([body, reason])]
+    if numbers:
+        yield Found("Dead letters", len(numbers), DeadLetter.objects.filter(pk__in=numbers).delete)
+
+
 def _runs(sought: Sought) -> QuerySet[Import]:
     return Import.objects.filter(dataset__in=[dataset.name for dataset in sought.datasets])
 
@@ -206,7 +215,7 @@ def _without(value: Any, sought: Sought) -> Any:
 
 
 #: In the order in which they are cleared.
-PLACES: list[Place] = [changes, rows, held_rows, rejects, read_lines, notes, file_names]
+PLACES: list[Place] = [changes, rows, held_rows, rejects, read_lines, notes, file_names, dead_letters]
 
 
 def found(sought: Sought) -> Iterator[Found]:

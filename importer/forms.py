@@ -193,7 +193,7 @@ class Prepare(forms.Form):
         chosen = {column.name: str(blank.value()) for column, _, blank in self.columns() if blank is not None}
         return {name: choice for name, choice in chosen.items() if choice in dict(self.BLANK)}
 
-    def options(self, how: Format) -> Options:
+    def options(self, how: Format, queue: bool = False) -> Options:
         """For `control.submit`, when the form is valid."""
         return Options(
             format=how.as_json(),
@@ -201,6 +201,7 @@ class Prepare(forms.Form):
             blank=self.blank(),
             deactivate_missing=self.cleaned_data.get("deactivate_missing", False),
             most_rejects=self.cleaned_data["most_rejects"],
+            queue=queue,
         )
 
 

@@ -129,6 +129,8 @@ class Import(models.Model):
     rejected = models.BigIntegerField(default=0)
     #: Rows switched off because the file does not have them; no lines of the file, so in no bucket.
     deactivated = models.BigIntegerField(default=0)
+    #: Rows sent to a queue, when the import goes through one; each ends in a bucket when a consumer has told of it.
+    published = models.BigIntegerField(default=0)
 
     #: How far the phase at work is: bytes while staging, keys while applying, indexes while indexing.
     step_done = models.BigIntegerField(default=0)
@@ -154,6 +156,11 @@ class Import(models.Model):
     @property
     def is_final(self) -> bool:
         return self.state in FINAL
+
+    @property
+    def by_queue(self) -> bool:
+        """Its rows go through a queue, and consumers store them."""
+        return bool(self.options.get("queue"))
 
     @property
     def counted(self) -> int:
@@ -322,6 +329,80 @@ class Change(models.Model):
 
     def __str__(self) -> str:
         return f"row {self.row_id} of {self.dataset} {self.get_kind_display()}"
+
+
+class Inbox(models.Model):
+    """What became of one row that came through a queue: written with the row, so one that comes twice counts once.
+
+    Imports are named by their public id: this table is the consumer's, whose database may know nothing of them.
+    """
+
+    class Outcome(models.TextChoices):
+        CREATED = "c", "created"
+        UNCHANGED = "u", "unchanged"
+        REJECTED = "r", "rejected"
+
+    run = models.UUIDField()
+    line = models.BigIntegerField()
+    outcome = models.CharField(max_length=1, choices=Outcome)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "line"], name="inbox_run_line_unique")]
+        indexes = [models.Index(fields=["at"], name="inbox_at")]
+
+    def __str__(self) -> str:
+        return f"line {self.line} of import {self.run}: {self.get_outcome_display()}"
+
+
+class Tally(models.Model):
+    """What a consumer has to tell the site of one import; written with the rows, and gone when the broker has it safely.
+
+    `counts` {bucket: lines more, or fewer}; `rejects` [[line, {column: text}, reason], …]; `mended`: lines rejected before.
+    """
+
+    batch = models.UUIDField(default=uuid7, unique=True)
+    run = models.UUIDField()
+    counts = models.JSONField()
+    rejects = models.JSONField(default=list)
+    mended = models.JSONField(default=list)
+    at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"tally of import {self.run}"
+
+
+class CountedTally(models.Model):
+    """A tally that the site has counted, so that it is counted once however often it comes."""
+
+    batch = models.UUIDField(primary_key=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["at"], name="counted_tally_at")]
+
+    def __str__(self) -> str:
+        return f"tally {self.batch}"
+
+
+class DeadLetter(models.Model):
+    """A message that a consumer could not take, and why; somebody sends it again or discards it."""
+
+    #: Of the message, so that a letter that comes twice is listed once.
+    message_id = models.CharField(max_length=100, unique=True)
+    dataset = models.CharField(max_length=40)
+    body = models.BinaryField()
+    reason = models.TextField()
+    #: The import and line it is of, as far as that can be told.
+    run = models.ForeignKey(Import, models.CASCADE, null=True, related_name="dead_letters")
+    line = models.BigIntegerField(null=True)
+    came_at = models.DateTimeField(default=timezone.now)
+    replayed_at = models.DateTimeField(null=True)
+    discarded_at = models.DateTimeField(null=True)
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+
+    def __str__(self) -> str:
+        return f"dead letter {self.message_id}"
 
 
 class Erasure(models.Model):

@@ -23,6 +23,8 @@ class Options:
     most_rejects: int | None = None
     #: Do not wait for a person, whatever the warnings say (command line).
     unasked: bool = False
+    #: Send the rows through a queue, to be stored by consumers.
+    queue: bool = False
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> "Options":

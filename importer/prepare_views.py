@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.access import person
 from importer import control, datasets, mapping, preview, recognition
+from importer.broker.choice import can_queue
 from importer.datasets import Dataset
 from importer.forms import KindOfFile, Prepare, Reading
 from importer.models import Import, StoredFile
@@ -24,12 +25,12 @@ from pages.http import render_part
 def prepare(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Show how a file of one's own would be imported; a POST with `start` imports it so, any other shows it anew."""
     file = get_object_or_404(StoredFile, public_id=public_id, owner_id=request.user.pk, completed_at__isnull=False)
-    context: dict[str, Any] = {"file": file, "dataset": _dataset(request)}
+    context: dict[str, Any] = {"file": file, "dataset": _dataset(request), "can_queue": can_queue()}
     status = 200
     try:
         with preview.opened(file) as content:
             _read(request, content, context)
-        if "start" in request.POST:
+        if "start" in request.POST or "queue" in request.POST:
             status = 422
             if all(context[form].is_valid() for form in ("kind", "reading", "form")):
                 return redirect("import", _start(request, context).public_id)
@@ -93,7 +94,7 @@ def _columns(plan: preview.Plan) -> str:
 
 def _start(request: HttpRequest, context: dict[str, Any]) -> Import:
     form, plan = context["form"], context["plan"]
-    mode, options = Import.Mode(form.cleaned_data["mode"]), form.options(plan.how)
+    mode, options = Import.Mode(form.cleaned_data["mode"]), form.options(plan.how, queue="queue" in request.POST)
     run = control.submit(context["file"], plan.dataset.name, person(request), mode, options, plan.dataset.as_layout)
     mapping.remember(plan.dataset, plan.seen.headings, form.places(), form.blank())
     return run

@@ -23,7 +23,7 @@ SHARES: dict[State, tuple[int, int]] = {
     State.INDEXING: (85, 15),
 }
 #: A dataset that goes to a queue has only two phases.
-QUEUE_SHARES: dict[State, tuple[int, int]] = {State.STAGING: (0, 40), State.PUBLISHING: (40, 60)}
+QUEUE_SHARES: dict[State, tuple[int, int]] = {State.PUBLISHING: (0, 60), State.CONSUMING: (60, 40)}
 UNDO_SHARES: dict[State, tuple[int, int]] = {State.UNDOING: (0, 100)}
 
 #: Seconds of the past that count as "now" for the speed: short enough to follow, long enough not to flicker.
@@ -79,6 +79,8 @@ class Snapshot:
     #: Lines read that are in no bucket yet.
     remaining: int
     rejected: int
+    #: Rows sent to a queue; None for an import that goes through none.
+    published: int | None
     superseded: int
     held: int
     rows_per_second: float | None
@@ -108,7 +110,7 @@ class Snapshot:
     @property
     def has_note(self) -> bool:
         """Whether there is a sentence to say beside the figures."""
-        noted = (State.WAITING, State.QUEUED, State.PAUSED, State.REVIEW, State.CANCELLED)
+        noted = (State.WAITING, State.QUEUED, State.PAUSED, State.REVIEW, State.CONSUMING, State.CANCELLED)
         return bool(self.error) or self.undone is not None or self.state in noted
 
     @property
@@ -148,6 +150,7 @@ def snapshot(run: Import, ask_holder: bool = True) -> Snapshot:
         buckets=buckets(run),
         remaining=max(0, run.lines - run.counted),
         rejected=run.rejected,
+        published=run.published if run.by_queue else None,
         superseded=run.superseded,
         held=run.held,
         rows_per_second=rows_per_second(run, elapsed),
@@ -212,17 +215,15 @@ def buckets(run: Import) -> tuple[Bucket, ...]:
         Bucket(name, name, getattr(run, name)) for name in ("created", "updated", "unchanged", "superseded", "held", "rejected")
     )
     remaining = max(0, run.lines - run.counted)
-    if run.state in FINAL:
+    if run.state in FINAL and not (run.by_queue and run.published):
         return (*named, Bucket("remaining", "not applied", remaining)) if remaining else named
-    return (*named, Bucket("remaining", "still to come", remaining))
+    return (*named, Bucket("remaining", "on their way" if run.by_queue else "still to come", remaining))
 
 
 def shares(run: Import) -> dict[State, tuple[int, int]]:
     if is_undo(run):
         return UNDO_SHARES
-    if run.state == State.PUBLISHING or State.PUBLISHING in run.seconds:
-        return QUEUE_SHARES
-    return SHARES
+    return QUEUE_SHARES if run.by_queue else SHARES
 
 
 def phase_reached(run: Import) -> State | None:
@@ -250,6 +251,8 @@ def percent_done(run: Import) -> float:
 
 def fraction(run: Import) -> float:
     """How much of the phase at work is done, 0 to 1."""
+    if run.state == State.CONSUMING:
+        return min(1.0, run.counted / run.lines) if run.lines else 1.0
     return min(1.0, run.step_done / run.step_total) if run.step_total > 0 else 0.0
 
 
@@ -295,7 +298,11 @@ def seconds_left(run: Import) -> float | None:
         whole = run.seconds.get(before, 0.0) * share / known[before][1]
         return whole * (1 - fraction(run) + later) or None
     # Reading counts from the start; writing from the last sample in which nothing was written.
-    begun = 0.0 if phase == State.STAGING else max((at for at, rows in run.samples if rows <= run.lines), default=0.0)
+    begun = (
+        0.0
+        if phase in (State.STAGING, State.PUBLISHING)
+        else max((at for at, rows in run.samples if rows <= run.lines), default=0.0)
+    )
     spent = run.samples[-1][0] - begun if run.samples else 0.0
     if spent < GUESS_FROM_SECONDS or fraction(run) < GUESS_FROM_FRACTION:
         return None

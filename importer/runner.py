@@ -14,7 +14,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
-from importer import datasets, held, locks, review, stopping
+from importer import datasets, held, locks, review, stopping, tallies
 from importer.attempt import Attempt
 from importer.datasets import Dataset
 from importer.heart import Heart, Interrupted, Lost
@@ -25,9 +25,10 @@ from importer.loaders.postgres import PostgresLoader, Raced
 from importer.loaders.sql import itself, was_locked
 from importer.models import Import
 from importer.options import Options
+from importer.publishing import Publishing
 from importer.signals import import_ended
 from importer.staging import Staging
-from importer.states import CLAIMABLE, FINAL, State
+from importer.states import WORKING, State
 from importer.undo import Undo
 from importer.values import ImportProblem
 
@@ -88,6 +89,7 @@ class Runner:
             State.COMPARING: self._compare,
             State.APPLYING: self._apply,
             State.INDEXING: self._index,
+            State.PUBLISHING: self._publish,
             State.UNDOING: self._undo,
         }
 
@@ -101,7 +103,7 @@ class Runner:
             # Taken up from a worker that died, or resumed: the dataset is still this import's, from now on under this
             # attempt. One that failed and is tried again stands in line like any other.
             self._take_dataset()
-        while self.run.state not in FINAL | CLAIMABLE | {State.REVIEW}:
+        while self.run.state in WORKING:
             self.phases[State(self.run.state)]()
 
     def loader(self) -> Loader:
@@ -118,8 +120,21 @@ class Runner:
     # --- phases ----------------------------------------------------------------------------------------------------
 
     def _stage(self) -> None:
+        if self.options.queue:
+            self.attempt.move(State.PUBLISHING, step_done=0, step_total=0)
+            return
         Staging(self.attempt, self.dataset.seen_as(self.run.layout), self.options).go()
         self.attempt.move(State.COMPARING, step_done=0, step_total=0)
+
+    def _publish(self) -> None:
+        """Send every row to the queue; the rest is up to consumers."""
+        Publishing(self.attempt, self.dataset.seen_as(self.run.layout), self.options).go()
+        with self.step() as step:
+            step.checkpoint["sent_at"] = timezone.now().isoformat()
+        self.attempt.move(State.CONSUMING)
+        # They may have been quicker than this worker.
+        tallies.settle(self.run.pk)
+        self.run.refresh_from_db()
 
     def _compare(self) -> None:
         """Find in the database what every key of the file would change."""

@@ -8,7 +8,7 @@ from django.core.files.storage import default_storage
 
 from importer import mended, review
 from importer.ahead import ahead, apart, without_collecting
-from importer.attempt import Attempt
+from importer.attempt import Attempt, Step
 from importer.datasets import Dataset
 from importer.exported import is_escaped, is_marked
 from importer.intake import uploads
@@ -75,12 +75,16 @@ class Staging:
         # In the order in which rows are cleaned; that of `places` is anybody's.
         names = self.dataset.names(places)
         with self.attempt.step(step_done=0, step_total=stored.size) as step:
-            loader_for(self.dataset, self.run.pk, names).make_stage()
+            self._loader(names).make_stage()
             step.checkpoint |= {"places": places, "width": len(heading), "resume": resume}
             step.checkpoint["format"] = how.as_json()
             chosen = self.options.escaped
             step.checkpoint["exported"] = is_escaped(self.dataset, stored.sha256, marked, heading) if chosen is None else chosen
             step.checkpoint["heading"] = heading[:MOST_HEADINGS] if how.heading else []
+
+    def _loader(self, names: list[str] | None = None) -> Any:
+        """Brings the rows where they belong; `names` are the columns of a file whose heading was read just now."""
+        return review.loader_of(self.run) if names is None else loader_for(self.dataset, self.run.pk, names)
 
     def _match(self, heading: list[str]) -> dict[str, int]:
         """The place of each column by its name. Raises BadHeading."""
@@ -95,17 +99,21 @@ class Staging:
             self.dataset, checkpoint["places"], checkpoint["width"], self.options.blank, how.encoding_name, mend
         )
         cleaned = map(cleaning.clean, reader.batches(checkpoint["resume"], CHUNK))
-        encode = review.loader_of(self.run).encode
+        encode = self._loader().encode
         return ((batch, encode(batch)) for batch in cleaned)
 
     def _batch(self, batch: Cleaned, rows: Any) -> None:
         with self.attempt.step(step_done=batch.done) as step:
-            review.loader_of(self.run).copy(rows)
-            Reject.objects.bulk_create(_reject(self.run, rejected) for rejected in batch.rejected)
-            step.add |= {"lines": batch.read, "rejected": len(batch.rejected)}
-            step.checkpoint["resume"] = batch.resume
-            if self.run.lines == self.run.rejected:
-                step.checkpoint["bad_at_start"] = self.run.rejected + _bad_at_start(batch)
+            self._loader().copy(rows)
+            self._note(step, batch)
+
+    def _note(self, step: Step, batch: Cleaned) -> None:
+        """Count a batch that is where it belongs, and say where the next one begins."""
+        Reject.objects.bulk_create(_reject(self.run, rejected) for rejected in batch.rejected)
+        step.add |= {"lines": batch.read, "rejected": len(batch.rejected)}
+        step.checkpoint["resume"] = batch.resume
+        if self.run.lines == self.run.rejected:
+            step.checkpoint["bad_at_start"] = self.run.rejected + _bad_at_start(batch)
 
     def _check_rejects(self) -> None:
         """Raises BadFile when more lines are rejected than were allowed, or so many before the first good one."""

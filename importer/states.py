@@ -12,6 +12,7 @@ class State(models.TextChoices):
     APPLYING = "applying", "Writing"
     INDEXING = "indexing", "Indexing"
     PUBLISHING = "publishing", "Sending"
+    CONSUMING = "consuming", "Being stored"
     PAUSED = "paused", "Paused"
     DONE = "done", "Done"
     FAILED = "failed", "Failed"
@@ -40,7 +41,9 @@ MOVES: dict[State, frozenset[State]] = {
     State.REVIEW: frozenset({State.QUEUED, State.CANCELLED, State.FAILED}),
     State.APPLYING: _LEAVE_WORK | {State.WAITING, State.REVIEW, State.INDEXING, State.DONE},
     State.INDEXING: _LEAVE_WORK | {State.WAITING, State.DONE},
-    State.PUBLISHING: _LEAVE_WORK | {State.DONE},
+    State.PUBLISHING: _LEAVE_WORK | {State.CONSUMING},
+    # No worker has it: consumers store its rows, and say so (importer/tallies.py).
+    State.CONSUMING: frozenset({State.DONE, State.CANCELLED}),
     State.PAUSED: frozenset({State.QUEUED, State.CANCELLED}),
     State.DONE: frozenset({State.QUEUED}),
     State.FAILED: frozenset({State.QUEUED}),

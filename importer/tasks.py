@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models.functions import Now
 
-from importer import exports, held, mails, runner, sweep, unattended
+from importer import exports, held, mails, results, runner, sweep, unattended
 from importer.attempt import Attempt, worker_name
 from importer.models import Export, Heartbeat, Import
 from importer.states import WORKING, ExportState
@@ -82,6 +82,15 @@ def store_held() -> None:
     """Store the rows whose moment has come."""
     try:
         held.store_due()
+    finally:
+        connection.close()
+
+
+@shared_task(name="importer.tallies")
+def count_tallies() -> None:
+    """Collect what consumers tell."""
+    try:
+        results.look()
     finally:
         connection.close()
 

@@ -1,4 +1,4 @@
-"""Addresses of the importer: imports, their live events, and uploads in parts."""
+"""Addresses of the importer: imports, their live events, uploads in parts, and exports."""
 
 from django.urls import path
 
@@ -7,8 +7,10 @@ from importer import (
     control_views,
     download_views,
     erase_views,
+    export_views,
     held_views,
     prepare_views,
+    queue_views,
     review_views,
     upload_views,
     views,
@@ -46,6 +48,18 @@ urlpatterns = [
     path("held/", held_views.index, name="held"),
     path("held/<int:pk>/release/", held_views.decide, {"verb": "release"}, name="held-release"),
     path("held/<int:pk>/discard/", held_views.decide, {"verb": "discard"}, name="held-discard"),
+    path("queue/", queue_views.index, name="dead-letters"),
+    path("queue/replay/", queue_views.replay, name="dead-letters-replay"),
+    path("queue/<int:pk>/replay/", queue_views.replay, name="dead-letter-replay"),
+    path("queue/<int:pk>/discard/", queue_views.discard, name="dead-letter-discard"),
     path("uploads/", upload_views.uploads, name="uploads"),
     path("uploads/<uuid:public_id>", upload_views.upload, name="upload"),
+    path("exports/", export_views.index, name="exports"),
+    path("exports/new/", export_views.new, name="export-new"),
+    path("exports/<uuid:public_id>/", export_views.show, name="export"),
+    path("exports/<uuid:public_id>/file", export_views.file, name="export-file"),
+    path("exports/<uuid:public_id>/control/", export_views.part, name="export-control"),
+    path("exports/<uuid:public_id>/pause/", export_views.press, {"verb": "pause"}, name="export-pause"),
+    path("exports/<uuid:public_id>/resume/", export_views.press, {"verb": "resume"}, name="export-resume"),
+    path("exports/<uuid:public_id>/cancel/", export_views.press, {"verb": "cancel"}, name="export-cancel"),
 ]

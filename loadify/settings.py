@@ -255,6 +255,7 @@ CELERY_BEAT_SCHEDULE = {
     **({"scan": {"task": "importer.scan", "schedule": 10.0, "options": {"expires": 10}}} if LOADIFY_FOLDER else {}),
     "mail": {"task": "importer.mail", "schedule": 5.0, "options": {"expires": 5}},
     "tidy": {"task": "importer.tidy", "schedule": 600.0, "options": {"expires": 600}},
+    "tallies": {"task": "importer.tallies", "schedule": 1.0, "options": {"expires": 1}},
     "deliver": {"task": "webhooks.deliver", "schedule": 2.0, "options": {"expires": 2}},
     "purge": {"task": "webhooks.purge", "schedule": 3600.0, "options": {"expires": 3600}},
 }
@@ -290,6 +291,12 @@ LOADIFY_WARN_CHANGED = number("LOADIFY_WARN_CHANGED", 50)
 LOADIFY_WARN_EMPTIED = number("LOADIFY_WARN_EMPTIED", 10)
 LOADIFY_WARN_INACTIVE = number("LOADIFY_WARN_INACTIVE", 10)
 LOADIFY_REVIEW_DRIFT = number("LOADIFY_REVIEW_DRIFT", 1)
+
+# --- rows through a queue -------------------------------------------------------------------------------------------
+# Stands before the names of the queues: several sites may share one broker.
+LOADIFY_QUEUE_PREFIX = os.environ.get("LOADIFY_QUEUE_PREFIX", "").strip()
+# Seconds after which rows that a consumer took from Redis, and did not settle, are given to another one.
+LOADIFY_QUEUE_RETURN = number("LOADIFY_QUEUE_RETURN", 60)
 
 # --- contacts -----------------------------------------------------------------------------------------------------
 # Seconds within which the same phone or e-mail is not stored again.

@@ -12,6 +12,7 @@ from types import FrameType
 
 from django.conf import settings
 
+from importer.broker.choice import can_queue
 from loadify import embedded, servers
 from loadify.processes import Process, Program, wait_until
 from loadify.servers import CannotStart
@@ -49,7 +50,7 @@ class Supervisor:
             embedded.remember("broker-url", url_of_broker)
 
     def start_programs(self, port: int) -> None:
-        """Start web, worker, webhooks and beat."""
+        """Start web, worker, webhooks, consumer and beat."""
         for program in programs(port):
             self.start(program.name, lambda program=program: Process(program, self.data_dir))  # type: ignore[misc]
 
@@ -88,11 +89,11 @@ class Supervisor:
             self.say(f"{name} runs again.")
 
     def stop(self) -> None:
-        """End web, beat, webhooks, worker, Valkey and PostgreSQL one after the other, each waited for."""
+        """End web, beat, webhooks, consumer, worker, Valkey and PostgreSQL one after the other, each waited for."""
         hurry = []
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(signum, lambda *_: hurry.append(True))
-        for name in ("web", "beat", "webhooks", "worker", "valkey", "postgres"):
+        for name in ("web", "beat", "webhooks", "consumer", "worker", "valkey", "postgres"):
             if name in self.running:
                 process = self.running.pop(name)
                 patient = not hurry or name in ("valkey", "postgres")
@@ -112,10 +113,13 @@ def programs(port: int) -> list[Program]:
     webhooks = [*worker, "--queues", "webhooks,punctual", "--pool", "threads", "--concurrency", "2"]
     webhooks += ["--hostname", "webhooks@%h"]
     beat = [*celery, "beat", "--loglevel", "INFO", "--pidfile="]
+    consumer = [sys.executable, "manage.py", "consume_rows", "--all"]
+    storing = [Program("consumer", consumer, cwd=base, grace=15, orphan_signal=signal.SIGKILL)] if can_queue() else []
     return [
         Program("web", web, cwd=base),
         Program("worker", worker, cwd=base, grace=15, orphan_signal=signal.SIGKILL),
         Program("webhooks", webhooks, cwd=base, grace=15, orphan_signal=signal.SIGKILL),
+        *storing,
         Program("beat", beat, cwd=base),
     ]
 

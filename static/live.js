@@ -3,7 +3,7 @@ const region = document.querySelector("[data-events]");
 const said = document.querySelector("[data-said]");
 const SILENCE = 45_000; // The server speaks every 20 s at least; after this long (ms) the line is dead.
 const PATIENCE = 30_000; // When nothing moves for so long (ms), the page asks whether a worker is at it at all.
-const MOVING = ["queued", "staging", "comparing", "applying", "indexing", "publishing", "undoing"];
+const MOVING = ["queued", "staging", "comparing", "applying", "indexing", "publishing", "consuming", "undoing"];
 let source, timer, pause = 1000, heard = performance.now(), shown = heard, asked = heard;
 
 function connect() {

@@ -6,7 +6,7 @@ is only a forecast: apply decides by the live rows, which it locks where the dat
 Every function runs inside the caller's transaction, and only while the import has the dataset's lock.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -155,8 +155,7 @@ class PortableLoader:
         return {getattr(row, self.key): row for row in (found.select_for_update() if lock else found)}
 
     def _new(self, staged: StagedRow, at: datetime) -> Any:
-        given = {name: self._value(name, text) for name, text in staged.values.items() if text is not None}
-        return self.dataset.model(**{self.key: staged.key, "created_at": at, "updated_at": at}, **given)
+        return new_row(self.dataset, staged.key, staged.values, at)
 
     def _changed(self, row: Any, staged: StagedRow) -> dict[str, Any]:
         """The values of a staged line that differ from its live row's, where it may change that."""
@@ -166,9 +165,7 @@ class PortableLoader:
         return {name: value for name, value in given.items() if getattr(row, name) != value}
 
     def _value(self, name: str, text: str) -> Any:
-        """What the text of a value means, as the model has it."""
-        field = self.fields[name]
-        return text == "true" if isinstance(field, models.BooleanField) else field.to_python(text)
+        return _meant(self.fields[name], text)
 
     def _json(self, row: Any, name: str) -> Any:
         value = getattr(row, name)
@@ -181,3 +178,15 @@ class PortableLoader:
 
     def index_changes(self) -> None:
         """Changes have their index from the start (migration 0004)."""
+
+
+def new_row(dataset: Dataset, key: str, values: Mapping[str, str | None], at: datetime) -> Any:
+    """A row of the dataset with the texts of `values`, not saved yet; None leaves a field to its default."""
+    meta = dataset.model._meta
+    given = {name: _meant(meta.get_field(name), text) for name, text in values.items() if text is not None}
+    return dataset.model(**{dataset.key.field: key, "created_at": at, "updated_at": at}, **given)
+
+
+def _meant(field: Any, text: str) -> Any:
+    """What the text of a value means, as the model has it."""
+    return text == "true" if isinstance(field, models.BooleanField) else field.to_python(text)

@@ -8,7 +8,7 @@ import importer.models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("importer", "0006_held_rows"),
+        ("importer", "0007_queue"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

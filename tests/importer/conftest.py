@@ -1,13 +1,16 @@
 """Whole imports in this process, on the real database."""
 
 import io
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.db import connection
+from kombu import Connection
 
 from importer import control, runner
+from importer.broker.letters import dead_queue, results_queue, rows_queue
 from importer.intake import uploads
 from importer.models import Import
 
@@ -46,3 +49,20 @@ def query(sql: str) -> list[tuple[object, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql)
         return cursor.fetchall()
+
+
+@pytest.fixture(params=["valkey", "redis", "rabbitmq"])
+def queue_broker(request: pytest.FixtureRequest, settings: Any) -> Iterator[str]:
+    """The address of each broker in turn, with queues of this test's own; rows are given back after two seconds."""
+    url: str = settings.BROKER_URL if request.param == "valkey" else request.getfixturevalue(f"{request.param}_url")
+    settings.BROKER_URL, settings.LOADIFY_QUEUE_RETURN = url, 2
+    settings.LOADIFY_QUEUE_PREFIX = f"test{os.urandom(4).hex()}."
+    yield url
+    with Connection(url) as broker:
+        channel: Any = broker.channel()
+        for dataset in ("people", "cards"):
+            for queue in (rows_queue(dataset), dead_queue(rows_queue(dataset)), results_queue()):
+                if url.startswith("amqp"):
+                    channel.queue_delete(queue)
+                else:
+                    channel.client.delete(queue, f"{queue}.taken", f"{queue}.taken.at")

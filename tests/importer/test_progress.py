@@ -71,10 +71,17 @@ def test_a_failed_import_keeps_the_percentage_at_which_it_stopped():
     assert percent_done(run_at(State.FAILED, step_done=1, step_total=2, checkpoint={"phase": "applying"})) == 67.5
 
 
-def test_an_import_for_a_queue_has_two_phases():
-    run = run_at(State.PUBLISHING, step_done=50, step_total=100)
-    assert [phase.name for phase in snapshot(run).phases] == ["staging", "publishing"]
-    assert percent_done(run) == 70.0
+def test_an_import_for_a_queue_is_sent_and_then_stored():
+    run = run_at(State.PUBLISHING, step_done=50, step_total=100, options={"queue": True})
+    assert [phase.name for phase in snapshot(run).phases] == ["publishing", "consuming"]
+    assert percent_done(run) == 30.0
+    run = run_at(State.CONSUMING, options={"queue": True}, lines=100, published=90, created=40, rejected=10)
+    assert percent_done(run) == 80.0
+    assert [(bucket.words, bucket.count) for bucket in snapshot(run).buckets if bucket.count] == [
+        ("created", 40),
+        ("rejected", 10),
+        ("on their way", 50),
+    ]
 
 
 def test_speed_is_that_of_the_last_seconds_and_at_the_end_of_the_whole():

@@ -15,7 +15,7 @@ import pytest
 from loadify.processes import wait_until
 from tests.site import ROOT, Site
 
-NAMES = ("web", "beat", "webhooks", "worker", "valkey", "postgres")
+NAMES = ("web", "beat", "webhooks", "consumer", "worker", "valkey", "postgres")
 
 
 @pytest.fixture(scope="module")
@@ -129,5 +129,5 @@ def test_addresses_of_the_environment_replace_the_embedded_servers(tmp_path: Pat
     with Site(tmp_path, DATABASE_URL=os.environ["DATABASE_URL"], BROKER_URL=os.environ["BROKER_URL"]) as site:
         assert not (tmp_path / "postgres").exists()
         assert not (tmp_path / "valkey").exists()
-        assert sorted(path.stem for path in (tmp_path / "run").iterdir()) == ["beat", "web", "webhooks", "worker"]
+        assert sorted(path.stem for path in (tmp_path / "run").iterdir()) == ["beat", "consumer", "web", "webhooks", "worker"]
         assert site.session().get(f"{site.url}/accounts/password/change/", timeout=30).status_code == 200
