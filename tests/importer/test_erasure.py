@@ -374,3 +374,19 @@ def in_another_connection(sql: str) -> None:
             cursor.execute("ROLLBACK")
     finally:
         other.close()
+
+
+def test_a_file_that_comes_during_the_search_is_searched_too(load, monkeypatch):
+    load(PEOPLE, "people")
+    search, searched = erasure._search, []
+
+    def slow(wanted, found):
+        result = search(wanted, found)
+        if not searched:
+            load(PEOPLE, "people", name="late.csv")
+        searched.append(wanted)
+        return result
+
+    monkeypatch.setattr(erasure, "_search", slow)
+    assert erasure.erase("ann@example.com", None).counts["Files"] == 2
+    assert {file.deleted_why for file in StoredFile.objects.all()} == {"erased"}
