@@ -114,6 +114,7 @@ REJECTED = (
     'Ann,"055123456" stray,x\n'
     "Call Ann at ann@example.com,,\n"
     "Ben,,ben@example.com\n"
+    "Ann,٠٥٥ ١٢ ٣٤ ٥٦,not an address\n"
 )
 
 
@@ -124,17 +125,17 @@ def rejected(run: Import) -> dict[int, bool]:
 
 def test_rejected_lines_lose_the_person_in_every_spelling(load):
     run = load(REJECTED + "Zoe,055 00 00 01,zoe@example.com\n", "contacts")
-    assert run.rejected == 6
+    assert run.rejected == 7
     done = erasure.erase(PHONE, None)
-    assert rejected(run) == {2: True, 3: False, 4: False, 5: False, 6: True, 7: True}
-    assert done.counts["Rejected lines of contacts"] == 3
+    assert rejected(run) == {2: True, 3: False, 4: False, 5: False, 6: True, 7: True, 8: False}
+    assert done.counts["Rejected lines of contacts"] == 4
     done = erasure.erase("ann@example.com", None)
-    assert rejected(run) == {2: False, 3: False, 4: False, 5: False, 6: False, 7: True}
+    assert rejected(run) == {2: False, 3: False, 4: False, 5: False, 6: False, 7: True, 8: False}
     assert [reject.reason for reject in Reject.objects.filter(run=run, line=3)] == [
         "Line 3: “…” is not an e-mail address. An email address must have an @-sign."
     ]
     run.refresh_from_db()
-    assert (run.rejected, Reject.objects.filter(run=run).count()) == (6, 6)
+    assert (run.rejected, Reject.objects.filter(run=run).count()) == (7, 7)
 
 
 def test_a_reason_loses_the_person_that_it_quotes(load):
@@ -373,3 +374,19 @@ def in_another_connection(sql: str) -> None:
             cursor.execute("ROLLBACK")
     finally:
         other.close()
+
+
+def test_a_file_that_comes_during_the_search_is_searched_too(load, monkeypatch):
+    load(PEOPLE, "people")
+    search, searched = erasure._search, []
+
+    def slow(wanted, found):
+        result = search(wanted, found)
+        if not searched:
+            load(PEOPLE, "people", name="late.csv")
+        searched.append(wanted)
+        return result
+
+    monkeypatch.setattr(erasure, "_search", slow)
+    assert erasure.erase("ann@example.com", None).counts["Files"] == 2
+    assert {file.deleted_why for file in StoredFile.objects.all()} == {"erased"}
