@@ -15,7 +15,7 @@ router = Router(tags=["cards"])
 
 
 class CardOut(Schema):
-    """`status` is picked_up, exception, delivered or returned, since `status_at`; `attempts_note` is blank before the second."""
+    """`status`: picked_up, exception, delivered or returned, since `status_at`; `attempts_note` is blank before the second."""
 
     card_id: str
     status: str

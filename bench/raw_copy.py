@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
+from typing import IO
 from urllib.parse import unquote, urlsplit
 
 import psycopg2
@@ -87,19 +88,32 @@ def copy(url: str, path: Path, table: str = TABLE) -> float:
     with path.open("rb") as stream:
         began = time.perf_counter()
         if program:
-            address = urlsplit(url)
-            # Arguments can be read by every user of the machine, the environment cannot.
-            secret = {"PGPASSWORD": unquote(address.password)} if address.password else {}
-            shown = address._replace(netloc=address.netloc.replace(f":{address.password}@", "@")).geturl()
-            subprocess.run(
-                [program, shown, "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1"]
-                + ["--command", f"\\copy {table} ({_COLUMNS}) FROM pstdin WITH {_FORMAT}"],
-                stdin=stream,
-                env={**os.environ, **secret},
-                check=True,
-            )
+            _run(program, url, f"\\copy {table} ({_COLUMNS}) FROM pstdin WITH {_FORMAT}", stdin=stream)
         else:
             with psycopg2.connect(url) as connection, connection.cursor() as cursor:
                 cursor.copy_expert(f"COPY {table} ({_COLUMNS}) FROM STDIN WITH {_FORMAT}", stream, size=1 << 16)
             connection.close()
         return time.perf_counter() - began
+
+
+def copy_to(url: str, select: str, path: Path) -> float:
+    """Stream what `select` finds into a file, as CSV; returns the seconds."""
+    program, _ = psql()
+    with path.open("wb") as stream:
+        began = time.perf_counter()
+        if program:
+            _run(program, url, f"\\copy ({select}) TO pstdout (FORMAT csv)", stdout=stream)
+        else:
+            with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+                cursor.copy_expert(f"COPY ({select}) TO STDOUT (FORMAT csv)", stream)
+            connection.close()
+        return time.perf_counter() - began
+
+
+def _run(program: str, url: str, command: str, **streams: IO[bytes]) -> None:
+    address = urlsplit(url)
+    # Arguments can be read by every user of the machine, the environment cannot.
+    secret = {"PGPASSWORD": unquote(address.password)} if address.password else {}
+    shown = address._replace(netloc=address.netloc.replace(f":{address.password}@", "@")).geturl()
+    arguments = ["--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--command", command]
+    subprocess.run([program, shown, *arguments], env={**os.environ, **secret}, check=True, **streams)

@@ -63,7 +63,7 @@ class Entry:
 
 
 def find(card_id: str = "", mobile: str = "") -> Found:
-    """The cards with this id and this phone, each in any spelling; blank fits all. Raises BadValue for what is no whole phone."""
+    """The cards with this id and this phone, in any spelling; blank fits all. Raises BadValue for what is no whole phone."""
     card, end = spelled(card_id), phone_end(mobile) if mobile.strip() else ""
     if card:
         # No id has what cannot be shown, and no database takes a NUL.

@@ -3,11 +3,11 @@
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 
-from importer.models import Import
+from importer.models import Export, Import
 
 
-def may_see_rows(user: AbstractBaseUser | AnonymousUser, run: Import) -> bool:
-    """True when `user` may read the name of the file, its cells and its rejects: the owner and staff."""
+def may_see_rows(user: AbstractBaseUser | AnonymousUser, run: Import | Export) -> bool:
+    """True when `user` may read the name of the file, its cells and its rejects, or an export: its owner and staff."""
     if not user.is_authenticated:
         return False
     return bool(getattr(user, "is_staff", False)) or (run.owner_id is not None and run.owner_id == user.pk)

@@ -5,7 +5,7 @@ transaction of the erasure, while no import changes a dataset. To add a place, w
 Changes of rows come before the rows, because they are found by them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
@@ -28,12 +28,16 @@ PIECE = 2_000
 
 
 class InTheWay(ImportProblem):
-    """An import that has not ended has the person in its hands; `run` is that import."""
+    """Something that has not ended has the person in its hands; `run` is the import, if it is one."""
 
-    def __init__(self, run: Import) -> None:
+    def __init__(self, sentence: str, run: Import | None = None) -> None:
         self.run = run
-        title = datasets.get(run.dataset).title.lower()
-        super().__init__(f"An import of {title} that has this person in it is running; try again when it has ended.")
+        super().__init__(sentence)
+
+    @classmethod
+    def by(cls, run: Import) -> "InTheWay":
+        title = datasets.of_old(run.dataset).title.lower()
+        return cls(f"An import of {title} that has this person in it is running; try again when it has ended.", run)
 
 
 @dataclass(frozen=True)
@@ -54,23 +58,36 @@ def changes(sought: Sought) -> Iterator[Found]:
     Without them an undo brings nobody back, and the story of a row does not tell of them.
     """
     for form in sought.forms:
-        name = form.personal.column
-        told = Q(**{f"before__{name}": form.value}) | Q(**{f"after__{name}": form.value})
+        found = Change.objects.filter(dataset=form.dataset.name)
+        told = _told(found, ("before", "after"), form)
         if form.personal.whole_row:
             told |= Q(row_id__in=_rows(form).values("pk"))
-        found = Change.objects.filter(told, dataset=form.dataset.name)
+        found = found.filter(told)
         if number := found.count():
             remove = found.delete if form.personal.whole_row else partial(_blank, found, form)
             yield Found(f"Changes of {form.dataset.title.lower()}", number, remove)
 
 
+def _told(found: QuerySet[Any], sides: Sequence[str], form: Form) -> Q:
+    """Which entries of `found` have the value in one of their JSON fields `sides`."""
+    name, told = form.personal.column, Q()
+    if not form.personal.field:
+        for side in sides:
+            told |= Q(**{f"{side}__{name}": form.value})
+        return told
+    # It was stored in any spelling.
+    for side in sides:
+        told |= Q(**{f"{side}__has_key": name})
+    having = found.filter(told).only("pk", *sides).iterator(chunk_size=PIECE)
+    return Q(pk__in=[entry.pk for entry in having if any(form.is_in(getattr(entry, side)) for side in sides)])
+
+
 def _blank(found: QuerySet[Change], form: Form) -> None:
-    name = form.personal.column
     for change in list(found):
         sides = {
-            side: {**values, name: ""}
+            side: {**values, form.personal.column: ""}
             for side, values in (("before", change.before), ("after", change.after))
-            if values and values.get(name) == form.value
+            if values and form.is_in(values)
         }
         Change.objects.filter(pk=change.pk, run=change.run_id).update(**sides)
 
@@ -81,20 +98,22 @@ def rows(sought: Sought) -> Iterator[Found]:
         found = _rows(form)
         if number := found.count():
             remove = found.delete if form.personal.whole_row else partial(found.update, **{form.personal.column: ""})
-            yield Found(form.dataset.title, number, remove)
+            part = "" if form.personal.whole_row else f", {form.personal.column} alone"
+            yield Found(f"{form.dataset.title}{part}", number, remove)
 
 
 def _rows(form: Form) -> QuerySet[Any]:
     key = form.dataset.key
-    by_key = form.personal.column == key.column and not key.more
-    where = {key.field: key.fold(form.value)} if by_key else {form.personal.column: form.value}
+    by_key = form.personal.column == key.column and not key.more and not form.personal.field
+    where = {key.field: key.fold(form.value)} if by_key else {form.personal.field or form.personal.column: form.value}
     return form.dataset.model._default_manager.filter(**where)
 
 
 def held_rows(sought: Sought) -> Iterator[Found]:
     """Rows that wait for their moment, which is then never; and what is kept of those that were stored or discarded."""
     for form in sought.forms:
-        held = Held.objects.filter(dataset=form.dataset.name, **{f"values__{form.personal.column}": form.value})
+        held = Held.objects.filter(dataset=form.dataset.name)
+        held = held.filter(_told(held, ("values",), form))
         if number := held.count():
             yield Found(f"Held {form.dataset.title.lower()}", number, partial(_never, held))
 
@@ -129,20 +148,22 @@ def _empty(numbers: list[int]) -> None:
 def read_lines(sought: Sought) -> Iterator[Found]:
     """What imports have read and not written: kept for one that failed, which must read its file anew after this.
 
-    `remove` raises InTheWay for an import that has not ended.
+    Such an import's file has the person in it, too, most often, and they went with it. `remove` raises InTheWay for an import
+    that has not ended.
     """
     for run in _runs(sought).filter(pk__in=work_tables.found()).order_by("pk"):
         forms = [form for form in sought.forms if form.dataset.name == run.dataset]
         if any(work_tables.hold(run.pk, form.personal.column, form.value) for form in forms):
-            yield Found("Imports that keep what they have read", 1, partial(_drop, run))
+            yield Found("Imports that keep what they have read", 1, partial(drop_read, run))
 
 
-def _drop(run: Import) -> None:
+def drop_read(run: Import) -> None:
+    """Drop what an import has read. Raises InTheWay for one that has not ended."""
     if run.state not in FINAL:
-        raise InTheWay(run)
+        raise InTheWay.by(run)
     work_tables.drop(run.pk)
     if work_tables.exist(run.pk):
-        raise InTheWay(run)
+        raise InTheWay.by(run)
 
 
 def notes(sought: Sought) -> Iterator[Found]:

@@ -5,12 +5,14 @@ its lease runs. So a worker may die at any moment; the next one goes on behind t
 """
 
 import hashlib
+import io
 import logging
 import os
 import tempfile
 import time
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
+from itertools import chain
 from typing import IO, Any
 
 from celery import current_app
@@ -37,8 +39,8 @@ log = logging.getLogger(__name__)
 #: Row ids that the first piece spans; the next ones span what takes about SECONDS, so that a pause is heard soon.
 SPAN, WIDEST = 20_000, 500_000
 SECONDS = 0.5
-#: Bytes that are moved at once.
-BLOCK = 1 << 20
+#: Bytes that are moved at once; bytes of a piece that are kept in memory on their way into storage.
+BLOCK, IN_MEMORY = 1 << 20, 32 << 20
 #: Workers that may die one after the other at the same place.
 DEATHS = 5
 
@@ -147,15 +149,13 @@ class Writing:
         span = SPAN
         while export.checkpoint["after"] < export.checkpoint["last"]:
             span = self._piece(rows, span)
-        with tempfile.TemporaryFile() as whole:
-            if export.format == Export.Format.CSV:
-                whole.write(rows.heading())
-                self._join(whole)
-            else:
-                write_workbook(
-                    dataset, (self._open(name) for name in export.checkpoint["pieces"]), whole, export.escape, self._packed
-                )
-            self._end(whole)
+        if export.format == Export.Format.CSV:
+            self._end(chain([io.BytesIO(rows.heading())], self._pieces()))
+            return
+        with tempfile.TemporaryFile() as book:
+            write_workbook(dataset, self._pieces(), book, export.escape, self._packed)
+            book.seek(0)
+            self._end([book])
 
     def _piece(self, rows: ExportRows, span: int) -> int:
         """Write the rows of the next ids; how many ids the next piece is to span."""
@@ -163,7 +163,7 @@ class Writing:
         after = self.export.checkpoint["after"]
         last = min(after + span, self.export.checkpoint["last"])
         self.number += 1
-        with tempfile.TemporaryFile() as piece:
+        with tempfile.SpooledTemporaryFile(IN_MEMORY) as piece:
             count = rows.write(after, last, piece)
             self.heart.check()
             pieces = self.export.checkpoint["pieces"]
@@ -187,29 +187,18 @@ class Writing:
     def _packed(self, rows: int) -> None:
         self._note({}, rows_packed=rows)
 
-    def _open(self, name: str) -> IO[bytes]:
-        return default_storage.open(name)
+    def _pieces(self) -> Iterator[IO[bytes]]:
+        return (default_storage.open(name) for name in self.export.checkpoint["pieces"])
 
-    def _join(self, whole: IO[bytes]) -> None:
-        for name in self.export.checkpoint["pieces"]:
-            with closing(self._open(name)) as piece:
-                while block := piece.read(BLOCK):
-                    whole.write(block)
-            self.heart.check()
-
-    def _end(self, whole: IO[bytes]) -> None:
+    def _end(self, pieces: Iterable[IO[bytes]]) -> None:
         """Put the finished file into storage, then say so; a file that is not said to be there is found by its folder."""
-        digest = hashlib.sha256()
-        whole.seek(0)
-        while block := whole.read(BLOCK):
-            digest.update(block)
-        size = whole.tell()
-        self.heart.check()
-        path = default_storage.save(f"{folder(self.export)}/{self.export.attempt}.{self.export.format}", File(whole))
+        whole = Whole(pieces, self.heart.check)
+        name = f"{folder(self.export)}/{self.export.attempt}.{self.export.format}"
+        path = default_storage.save(name, File(io.BufferedReader(whole, BLOCK)))
         self.heart.check()
         mine = Export.objects.filter(pk=self.export.pk, attempt=self.export.attempt, lease_until__gt=Now())
         now = timezone.now()
-        ended = {"path": path, "bytes": size, "sha256": digest.hexdigest(), "finished_at": now}
+        ended = {"path": path, "bytes": whole.bytes, "sha256": whole.digest.hexdigest(), "finished_at": now}
         ended |= {"expires_at": now + timedelta(days=settings.LOADIFY_EXPORT_DAYS), "rows_total": self.export.rows_done}
         if not move(mine.exclude(wanted__in=[Import.Wanted.PAUSE, Import.Wanted.CANCEL]), ExportState.DONE, **ended):
             self.heart._once()
@@ -226,6 +215,34 @@ class Writing:
         mine = Export.objects.filter(pk=self.export.pk, attempt=self.export.attempt, lease_until__gt=Now())
         if move(mine, ExportState.FAILED, error=sentence, finished_at=timezone.now()):
             clear(self.export)
+
+
+class Whole(io.RawIOBase):
+    """Files as one, read once from start to end and closed on the way; counts the bytes and makes their sha256.
+
+    `check` is called before each block and may raise.
+    """
+
+    def __init__(self, pieces: Iterable[IO[bytes]], check: Callable[[], None]) -> None:
+        self.digest, self.bytes = hashlib.sha256(), 0
+        self._pieces, self._check = iter(pieces), check
+        self._piece: IO[bytes] | None = next(self._pieces, None)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: Any) -> int:
+        self._check()
+        while self._piece:
+            block = self._piece.read(len(into))
+            if block:
+                into[: len(block)] = block
+                self.digest.update(block)
+                self.bytes += len(block)
+                return len(block)
+            self._piece.close()
+            self._piece = next(self._pieces, None)
+        return 0
 
 
 def stop(writing: QuerySet[Export]) -> int:

@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
 from typing import IO
 
 from django.core.files.storage import default_storage
+from django.db.models import Prefetch
 
-from importer.models import Import, StoredFile
+from importer import datasets
+from importer.models import Export, Import, StoredFile
 from importer.readers.excel_rows import sheets
 from importer.readers.formats import Format, open_rows, sniff
 from importer.sought import Sought, personal_datasets
@@ -20,21 +24,58 @@ class Unreadable(Exception):
     """No reader gets through the file, so nobody can tell whether the person is in it."""
 
 
-def holds(path: str, name: str, sought: Sought, known: Iterable[Format] = ()) -> bool:
-    """True when the file at `path` in storage has the person in it, in whatever column, sheet or heading.
+@dataclass(frozen=True)
+class Document:
+    """A file in storage: where it lies, what people call it, since when it is there, its bytes, the row that has it, and the
+    ways in which it was read."""
 
-    `known` are the ways in which it was read before; without any its bytes tell. Raises Unreadable; FileNotFoundError when
-    storage has no such file.
+    path: str
+    name: str
+    at: datetime
+    size: int
+    row: StoredFile | Export
+    ways: tuple[Format, ...] = ()
+
+
+def documents() -> list[Document]:
+    """Files that may have people in them, because they were imported into a dataset that tells who people are, or written of
+    one. Another place where files are kept adds its own here."""
+    return [*_imported(), *_exported()]
+
+
+def _imported() -> Iterator[Document]:
+    read = Prefetch("imports", Import.objects.only("file", "options", "checkpoint"))
+    files = StoredFile.objects.filter(imports__dataset__in=_names(), deleted_at=None, size__gt=0)
+    for file in files.distinct().order_by("pk").prefetch_related(read):
+        known = [run.options.get("format") or run.checkpoint.get("format") for run in file.imports.all()]
+        ways = tuple({Format(**way) for way in known if way})
+        yield Document(file.path, file.name, file.created_at, file.size, file, ways)
+
+
+def _exported() -> Iterator[Document]:
+    for export in Export.objects.filter(dataset__in=_names()).exclude(path="").order_by("pk"):
+        name = f"Export of {datasets.get(export.dataset).title.lower()}"
+        yield Document(export.path, name, export.queued_at, export.bytes, export)
+
+
+def _names() -> list[str]:
+    return [dataset.name for dataset in personal_datasets()]
+
+
+def holds(document: Document, sought: Sought) -> bool:
+    """True when the file has the person in it, in whatever column, sheet or heading.
+
+    Raises Unreadable; FileNotFoundError when storage has no such file.
     """
-    with default_storage.open(path) as content:
+    with default_storage.open(document.path) as content:
         try:
-            ways = set(known) or {sniff(content, name)}
+            ways = document.ways or (sniff(content, document.name),)
             return any(sought.in_text(cells) for way in _every_sheet(content, ways) for cells in _records(content, way))
         except BadFile as problem:
             raise Unreadable(str(problem)) from problem
 
 
-def _every_sheet(content: IO[bytes], ways: set[Format]) -> Iterator[Format]:
+def _every_sheet(content: IO[bytes], ways: Iterable[Format]) -> Iterator[Format]:
     """An import reads one sheet of a workbook; the person may stand in another."""
     if any(way.kind == "workbook" for way in ways):
         yield from (Format(kind="workbook", sheet=sheet) for sheet in sheets(content))
@@ -47,16 +88,3 @@ def _records(content: IO[bytes], way: Format) -> Iterator[list[str]]:
         for batch in reader.batches(reader.start(), CHUNK):
             yield from batch.rows
             yield from (rejected.cells for rejected in batch.rejected)
-
-
-def candidates() -> list[StoredFile]:
-    """Files that may have people in them, because they were imported into a dataset that tells who people are."""
-    names = [dataset.name for dataset in personal_datasets()]
-    found = StoredFile.objects.filter(imports__dataset__in=names, deleted_at=None, size__gt=0, completed_at__isnull=False)
-    return list(found.distinct().order_by("pk"))
-
-
-def ways(file: StoredFile) -> list[Format]:
-    """How imports have read the file."""
-    formats = [run.options.get("format") or run.checkpoint.get("format") for run in Import.objects.filter(file=file)]
-    return [Format(**known) for known in formats if known]

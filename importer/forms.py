@@ -16,7 +16,8 @@ from importer.mapping import Suggestion
 from importer.models import Import
 from importer.options import Options
 from importer.readers.formats import Format
-from importer.values import quote, storable
+from importer.sought import sought
+from importer.values import BadValue, quote, storable
 from pages.templatetags.figures import size as in_words
 
 
@@ -232,3 +233,22 @@ class Decision(forms.Form):
     def chosen_before(self) -> tuple[frozenset[str], bool]:
         """The same, as the numbers of the review were counted with."""
         return frozenset(self.options.left_out), self.options.deactivate_missing
+
+
+class EraseForm(forms.Form):
+    """Whom to erase: what `erasure` takes."""
+
+    text = forms.CharField(
+        label="E-mail address or phone number",
+        max_length=320,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "dir": "auto"}),
+        error_messages={"required": "Enter an e-mail address or a phone number."},
+    )
+
+    def clean_text(self) -> str:
+        text: str = self.cleaned_data["text"]
+        try:
+            sought(text)
+        except BadValue as problem:
+            raise forms.ValidationError(str(problem)) from None
+        return text

@@ -426,6 +426,11 @@ class Erasure(models.Model):
     def __str__(self) -> str:
         return f"erasure of one {self.kind}"
 
+    @property
+    def removed(self) -> list[tuple[str, int]]:
+        """The counts in the order of places; JSON in a database has no order."""
+        return sorted(self.counts.items())
+
 
 class Export(models.Model):
     """One run of writing the rows of a dataset into a file. Its row is the truth, as an import's is."""

@@ -2,9 +2,10 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from importer import datasets
 from importer.datasets import Dataset, Personal
@@ -14,7 +15,10 @@ from importer.values import BadValue, quote
 _LAST = 6
 #: What parts a text into pieces, of which one may be the value: cells of a record that was not taken apart, words, and what
 #: stands between words (a phone number has blanks and brackets of its own).
-_PARTS = (re.compile(r"[\n\r\t,;|\"'<>]+"), re.compile(r"[\s,;|\"'<>()\[\]:=]+"), re.compile(r"[^\W\d_]+"))
+_PARTS = (re.compile(r"[\n\r\t,;|\"'“”<>]+"), re.compile(r"[\s,;|\"'“”<>()\[\]:=]+"), re.compile(r"[^\W\d_]+"))
+
+#: What may end a sentence that the value is the last word of.
+_ENDS = " .!?"
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,11 @@ class Form:
     dataset: Dataset
     personal: Personal
     value: str
+
+    def is_in(self, values: Mapping[str, Any] | None) -> bool:
+        """True when `values` {column: text} have it, in any spelling."""
+        text = (values or {}).get(self.personal.column)
+        return isinstance(text, str) and self.personal.same(text) == self.value
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,9 @@ def sought(text: str) -> Sought:
     if not forms:
         names = sorted({personal.column for dataset in personal_datasets() for personal in dataset.personal})
         raise BadValue(f"{quote(text)} is nothing that a person is known by here ({', '.join(names)}).")
-    return Sought(forms[0].personal.column, forms[0].value, tuple(forms))
+    # Where a row is the person's as a whole, one value has one form; elsewhere a piece of it may be enough.
+    first = next((form for form in forms if form.personal.whole_row), forms[0])
+    return Sought(first.personal.column, first.value, tuple(forms))
 
 
 def personal_datasets() -> list[Dataset]:
@@ -95,4 +106,5 @@ def _plain(text: str) -> str:
 def _pieces(text: str) -> Iterator[str]:
     yield text
     for parts in _PARTS:
-        yield from (piece for piece in parts.split(text) if piece.strip())
+        for piece in parts.split(text):
+            yield from {piece, piece.rstrip(_ENDS)} if piece.strip() else ()

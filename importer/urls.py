@@ -1,4 +1,4 @@
-"""Addresses of the importer: imports, their live events, and uploads in parts."""
+"""Addresses of the importer: imports, their live events, uploads in parts, and exports."""
 
 from django.urls import path
 
@@ -6,6 +6,8 @@ from importer import (
     browse_views,
     control_views,
     download_views,
+    erase_views,
+    export_views,
     held_views,
     prepare_views,
     queue_views,
@@ -34,6 +36,7 @@ urlpatterns = [
     path("imports/<uuid:public_id>/rejects/", views.rejects, name="import-rejects"),
     path("imports/<uuid:public_id>/rejects.csv", download_views.rejects_csv, name="import-rejects-csv"),
     path("imports/<uuid:public_id>/file", download_views.original, name="import-file"),
+    path("erase/", erase_views.erase, name="erase"),
     path("files/<str:token>", download_views.by_link, name="file-link"),
     path("imports/<uuid:public_id>/kept/", views.kept, name="import-kept"),
     path("imports/<uuid:public_id>/control/", control_views.part, name="import-control"),
@@ -51,4 +54,12 @@ urlpatterns = [
     path("queue/<int:pk>/discard/", queue_views.discard, name="dead-letter-discard"),
     path("uploads/", upload_views.uploads, name="uploads"),
     path("uploads/<uuid:public_id>", upload_views.upload, name="upload"),
+    path("exports/", export_views.index, name="exports"),
+    path("exports/new/", export_views.new, name="export-new"),
+    path("exports/<uuid:public_id>/", export_views.show, name="export"),
+    path("exports/<uuid:public_id>/file", export_views.file, name="export-file"),
+    path("exports/<uuid:public_id>/control/", export_views.part, name="export-control"),
+    path("exports/<uuid:public_id>/pause/", export_views.press, {"verb": "pause"}, name="export-pause"),
+    path("exports/<uuid:public_id>/resume/", export_views.press, {"verb": "resume"}, name="export-resume"),
+    path("exports/<uuid:public_id>/cancel/", export_views.press, {"verb": "cancel"}, name="export-cancel"),
 ]

@@ -15,8 +15,8 @@ BLANKS = "".join(mark for mark in map(chr, range(0x3001)) if mark.isspace())
 _MARKS = "=+@\uff1d\uff0b\uff0d\uff20-"
 FORMULA = f"[{BLANKS}]*[{_MARKS}]|[\t\r\n]"
 NUMBER = f"[{BLANKS}]*[+-]?[0-9]+([.,][0-9]+)*([eE][+-]?[0-9]+)?[{BLANKS}]*"
-#: With what a cell begins that may be a formula, or one behind apostrophes.
-SUSPECT = f"[{BLANKS}{_MARKS[:-1]}'-]"
+#: With what cells begin that may be formulas, or such behind apostrophes.
+SUSPECTS = f"{BLANKS}{_MARKS}'"
 _FORMULA = re.compile(FORMULA)
 _NUMBER = re.compile(NUMBER)
 
@@ -27,7 +27,12 @@ def harmless(cell: str) -> str:
 
 
 def lines(rows: Iterable[Sequence[str]]) -> str:
-    """Rows of text as lines of CSV that end in CRLF (RFC 4180)."""
+    """Rows of text as lines of CSV that end in CRLF (RFC 4180), harmless ones."""
+    return raw_lines([harmless(cell) for cell in row] for row in rows)
+
+
+def raw_lines(rows: Iterable[Sequence[str]]) -> str:
+    """The same with every cell as it is."""
     text = StringIO()
-    csv.writer(text, lineterminator="\r\n").writerows([harmless(cell) for cell in row] for row in rows)
+    csv.writer(text, lineterminator="\r\n").writerows(rows)
     return text.getvalue()

@@ -84,9 +84,9 @@ def _loopback_only() -> Iterator[None]:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The whole of Loadify as bin/up starts it, in a directory of its own; started once for all tests.
 
-    Its webhooks may go to receivers of this machine.
+    Its webhooks may go to receivers of this machine, and contacts are held for no longer than a test likes to wait.
     """
-    with Site(tmp_path_factory.mktemp("site"), LOADIFY_WEBHOOK_ALLOW_PRIVATE="1") as site:
+    with Site(tmp_path_factory.mktemp("site"), LOADIFY_WEBHOOK_ALLOW_PRIVATE="1", LOADIFY_HOLD_SECONDS="12") as site:
         yield site
 
 

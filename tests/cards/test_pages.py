@@ -49,7 +49,7 @@ def test_lookup_shows_status_since_when_phones_attempts_and_the_way_to_the_timel
     report(EXCEPTION, 0, phone="0501111111", comment="Not in")
     report(EXCEPTION, 90, comment="Moved <away>")
     page = texts(reader.get("/cards/?card_id=zyw1"))
-    assert "<strong>Not delivered</strong>" in page
+    assert "<strong>Not delivered</strong> on" in page
     assert '<time datetime="2026-03-01T13:30:00+04:00">1 Mar 2026, 13:30 <span class="offset">UTC+04:00</span></time>' in page
     assert "Moved &lt;away&gt;" in page
     assert "<strong>2 delivery attempts have failed.</strong>" in page
