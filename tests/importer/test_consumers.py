@@ -19,6 +19,7 @@ from importer.models import Import, Inbox
 from importer.options import Options
 from importer.states import State
 from tests.importer.workers import ROOT, worker_env
+from tests.throwaway import restart_broker
 
 FILE = Path(__file__).parent.parent / "files" / "people-no-header.csv"
 NO_HEADING = {"kind": "csv", "heading": False}
@@ -101,3 +102,24 @@ def test_eleven_thousand_people_whoever_is_killed(queue_broker, submit, monkeypa
     assert (run.lines, run.created, run.unchanged, run.rejected) == (11_273, 11_000, 273, 0)
     assert Person.objects.count() == Person.objects.values("email_key").distinct().count() == 11_000
     assert Inbox.objects.filter(run=run.public_id).count() == 11_273
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("queue_broker", ["valkey"], indirect=True)
+def test_consumers_come_back_when_the_broker_does(queue_broker, submit, monkeypatch, tmp_path):
+    run = send_twice(submit, monkeypatch)
+    with Consumers(tmp_path, 2) as consumers:
+        until = time.monotonic() + 120
+        restarted = False
+        while run.state != State.DONE:
+            if not restarted and Inbox.objects.count() > 1_000:
+                restart_broker()
+                restarted = True
+            results.look()
+            run.refresh_from_db()
+            assert time.monotonic() < until, f"{run.counted} counted. {consumers.log.read_text()[-3000:]}"
+            time.sleep(0.1)
+        assert restarted
+        assert all(process.poll() is None for process in consumers.processes), consumers.log.read_text()[-3000:]
+    assert (run.created, run.unchanged, run.rejected) == (11_000, 273, 0)
+    assert Person.objects.count() == 11_000

@@ -87,6 +87,7 @@ def test_a_tally_that_comes_twice_counts_once(submit, queue_broker):
     tally = Tally.objects.create(run=run.public_id, counts={"created": 2})
     with connected() as queues:
         tallies.send(queues, [tally.batch])
+        results.collect()
         Tally.objects.create(batch=tally.batch, run=run.public_id, counts={"created": 2})
         tallies.send(queues, [tally.batch])
     results.collect()
