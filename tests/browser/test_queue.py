@@ -50,7 +50,7 @@ def test_rows_are_sent_and_stored_and_poison_is_replayed_and_discarded(
             break
         page.wait_for_timeout(500)
     expect(letters).to_have_count(1)
-    expect(letters).to_contain_text("The message has the version")
+    expect(letters).to_contain_text("does not say which version")
     for width, scheme in ((1280, "light"), (390, "dark")):
         page.set_viewport_size({"width": width, "height": 800})
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
