@@ -215,7 +215,7 @@ def test_a_rejected_row_that_only_comes_twice_stays_rejected(submit, queue_broke
     assert not Person.objects.exists()
 
 
-@pytest.mark.parametrize("queue_broker", ["valkey"], indirect=True)
+@pytest.mark.parametrize("queue_broker", ["rabbitmq"], indirect=True)
 def test_a_message_is_settled_only_after_its_rows_are_committed(submit, queue_broker, monkeypatch):
     run = uuid4()
     put(message(run, 1, "one@example.org"))
@@ -230,6 +230,8 @@ def test_a_message_is_settled_only_after_its_rows_are_committed(submit, queue_br
         with pytest.raises(consuming.OperationalError):
             consuming.consume(queues, taken)
     assert not Person.objects.exists() and not Inbox.objects.exists()
+    assert store() == 1
+    assert Person.objects.count() == 1
 
 
 def test_what_a_consumer_took_and_did_not_settle_goes_to_another(queue_broker, transactional_db):
