@@ -161,7 +161,8 @@ def _store(ready: Sequence[Ready], dead: Sequence[Dead]) -> list[UUID]:
         try:
             with transaction.atomic():
                 return _record(ready, dead)
-        except IntegrityError:
+        except (IntegrityError, OperationalError):
+            # The latter when two consumers wait for each other: MariaDB locks gaps between keys.
             continue
     with transaction.atomic():
         return _record(ready, dead)

@@ -12,7 +12,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from importer import erasure, held, locks, retention, runner, stopping
+from importer import erasure, held, locks, retention, runner, stopping, tallies
 from importer.intake import uploads
 from importer.loaders import search_indexes, work_tables
 from importer.loaders.sql import itself
@@ -117,6 +117,7 @@ def tidy() -> None:
                 work_tables.drop(run_id)
     forget_changes()
     held.forget()
+    tallies.forget()
     uploads.forget_abandoned()
     retention.delete_old()
     erasure.delete_all_left()

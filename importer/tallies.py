@@ -13,13 +13,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
 from importer import stopping
 from importer.broker.letters import Letter, Queues, Taken, results_queue
-from importer.models import CountedTally, Import, Reject, Tally
+from importer.models import CountedTally, Import, Inbox, Reject, Tally
 from importer.signals import import_ended
 from importer.states import State
 
@@ -139,6 +140,13 @@ def settle(run_id: int) -> None:
         stopping.save(run, State.DONE, **fields, **stopping.told(run, Import.News.ENDED))
         import_ended.send_robust(sender=Import, run=run)
     log.info("Import %s: all %s lines are stored or rejected", run.public_id, run.lines)
+
+
+def forget() -> None:
+    """Forget, after LOADIFY_CHANGES_DAYS, which rows came and which tallies were counted: nothing comes twice so late."""
+    old = timezone.now() - timedelta(days=settings.LOADIFY_CHANGES_DAYS)
+    Inbox.objects.filter(at__lt=old).delete()
+    CountedTally.objects.filter(at__lt=old).delete()
 
 
 def _spent(run: Import) -> dict[str, float]:

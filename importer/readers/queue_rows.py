@@ -41,8 +41,10 @@ def read(body: bytes) -> QueuedRow:
     if not isinstance(message, dict):
         raise BadMessage("The message is not a JSON object.")
     run, line = _run(message.get("import")), _line(message.get("line"))
-    if message.get("v") != 1:
-        raise BadMessage(f"The message has the version {quote(str(message.get('v')))}; 1 is known here.", run, line)
+    if "v" not in message:
+        raise BadMessage("The message does not say which version of its form it has.", run, line)
+    if message["v"] != 1:
+        raise BadMessage(f"The message has the version {quote(str(message['v']))}; 1 is known here.", run, line)
     if run is None:
         raise BadMessage("The message does not say which import it is of.")
     if line is None:

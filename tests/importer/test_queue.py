@@ -1,12 +1,14 @@
 """Rows through a queue, in this process: what is published, what consumers make of it, and that the numbers add up."""
 
 import json
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from django.utils import timezone
 
+from cards.models import CardEvent
 from contacts.models import Person
 from importer import consuming, control, dead_letters, results, runner, tallies
 from importer.broker.choice import connected
@@ -19,11 +21,11 @@ from importer.states import State
 FILE = "name,email\nAda,ada@example.org\nBea,bea@example.org\nOther Ada, ADA@Example.org \nNobody,\nCy,cy@example.org\n"
 
 
-def store(until: int = 100) -> int:
+def store(dataset: str = "people") -> int:
     """Consume all there is, and tell of it as consume_rows does; returns how many messages that were."""
     found = 0
     with connected() as queues:
-        queues.listen([rows_queue("people")], 500)
+        queues.listen([rows_queue(dataset)], 500)
         while taken := queues.take(0.3):
             tallies.send(queues, consuming.consume(queues, taken))
             found += len(taken)
@@ -87,6 +89,7 @@ def test_a_tally_that_comes_twice_counts_once(submit, queue_broker):
     tally = Tally.objects.create(run=run.public_id, counts={"created": 2})
     with connected() as queues:
         tallies.send(queues, [tally.batch])
+        results.collect()
         Tally.objects.create(batch=tally.batch, run=run.public_id, counts={"created": 2})
         tallies.send(queues, [tally.batch])
     results.collect()
@@ -129,6 +132,7 @@ POISON = {
     b"\xff not json": "The message is not JSON.",
     b"[]": "The message is not a JSON object.",
     b'{"v": 2}': "The message has the version “2”; 1 is known here.",
+    b"{}": "The message does not say which version of its form it has.",
     b'{"v": 1}': "The message does not say which import it is of.",
 }
 
@@ -211,7 +215,7 @@ def test_a_rejected_row_that_only_comes_twice_stays_rejected(submit, queue_broke
     assert not Person.objects.exists()
 
 
-@pytest.mark.parametrize("queue_broker", ["valkey"], indirect=True)
+@pytest.mark.parametrize("queue_broker", ["rabbitmq"], indirect=True)
 def test_a_message_is_settled_only_after_its_rows_are_committed(submit, queue_broker, monkeypatch):
     run = uuid4()
     put(message(run, 1, "one@example.org"))
@@ -226,6 +230,8 @@ def test_a_message_is_settled_only_after_its_rows_are_committed(submit, queue_br
         with pytest.raises(consuming.OperationalError):
             consuming.consume(queues, taken)
     assert not Person.objects.exists() and not Inbox.objects.exists()
+    assert store() == 1
+    assert Person.objects.count() == 1
 
 
 def test_what_a_consumer_took_and_did_not_settle_goes_to_another(queue_broker, transactional_db):
@@ -320,3 +326,21 @@ def test_messages_that_are_no_tallies_are_dropped(submit, queue_broker):
     assert results.collect() == 4
     assert counts(run)["created"] == 0
     assert DeadLetter.objects.get().reason == "It does not say why it is here."
+
+
+@pytest.mark.parametrize("queue_broker", ["valkey"], indirect=True)
+@pytest.mark.parametrize("name", ["pickup", "delivered"])
+def test_a_dataset_with_layouts_comes_out_as_by_an_import(submit, load, queue_broker, name):
+    file = (Path(__file__).parent.parent / "files" / "cards-drifted" / f"{name}.csv").read_bytes()
+    fields = ("event_key", "card_id", "stage", "phone", "at", "reference", "comment")
+    plain = load(file, "cards", layout=name)
+    expected = set(CardEvent.objects.values_list(*fields))
+    CardEvent.objects.all().delete()
+    run = submit(file, "cards", layout=name, options=Options(queue=True))
+    runner.run(run.pk)
+    store("cards")
+    results.collect()
+    run.refresh_from_db()
+    assert (run.state, run.error) == (State.DONE, "")
+    assert set(CardEvent.objects.values_list(*fields)) == expected and expected
+    assert (run.created, run.rejected) == (plain.created, plain.rejected)
