@@ -90,7 +90,7 @@ def _phones(random: Random) -> Callable[[int, float], str]:
             begin, digits = _ABROAD[kind]
             return f"{begin}{rest:0{digits}d}"
         rest, kind = divmod(home(number), len(_MOBILE))
-        digits = f"{rest:06d}"
-        return _AT_HOME[int(odds * len(_AT_HOME))].format(_MOBILE[kind], digits[:3], digits[3:])
+        own = f"{rest:06d}"
+        return _AT_HOME[int(odds * len(_AT_HOME))].format(_MOBILE[kind], own[:3], own[3:])
 
     return phone
