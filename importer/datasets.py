@@ -153,6 +153,11 @@ class Dataset:
             object.__setattr__(self, "layouts", (*self.layouts, own))
 
     @property
+    def foreign_layouts(self) -> list[Layout]:
+        """The layouts of files that others send: all but that of this site's own exports."""
+        return [layout for layout in self.layouts if layout.name != EXPORT]
+
+    @property
     def in_files(self) -> list[Column]:
         """The columns that a file may have: those that no layout fills by itself."""
         return [column for column in self.columns if not any(column.name in layout.constants for layout in self.layouts)]

@@ -51,7 +51,7 @@ class Portable(portable.PortableLoader):
 def check_review(run: Import) -> None:
     """What the review foretold is what was done."""
     counts = {"to_create": run.created, "to_update": run.updated, "unchanged": run.unchanged}
-    counts |= {"superseded": run.superseded, "rejected": run.rejected, "missing": 0}
+    counts |= {"superseded": run.superseded, "rejected": run.rejected, "missing": 0, "to_hold": 0}
     assert run.review["counts"] == counts
     updated = list(Change.objects.filter(run=run, kind=Change.Kind.UPDATED).values_list("row_id", "before"))
     now = Product.objects.in_bulk([row for row, _ in updated])

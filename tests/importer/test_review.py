@@ -44,7 +44,7 @@ def test_review_waits_counts_and_then_lands(load, review):
     run = review(HEADING + "a,Oak,,true\nB,Elm,Square,true\nD,Fir,New,true\nd,Fir 2,New,true\n,No key,,true\n")
 
     assert run.state == "review"
-    counts = {"to_create": 1, "to_update": 1, "unchanged": 1, "superseded": 1, "rejected": 1, "missing": 0}
+    counts = {"to_create": 1, "to_update": 1, "unchanged": 1, "superseded": 1, "rejected": 1, "missing": 0, "to_hold": 0}
     assert run.review["counts"] == counts
     assert sum(counts.values()) == run.lines == 5
     assert {column["name"]: (column["changed"], column["emptied"]) for column in run.review["columns"]} == {
