@@ -86,7 +86,8 @@ class ExportRows:
         wanted = [f"{key} > %s", f"{key} <= %s", *(f"{day} {_OPERATORS[lookup]} %s" for lookup in self.limits)]
         cells = ", ".join(self._cell(field) for field in self.fields)
         select = f"SELECT {cells} FROM {quoted(meta.db_table)} WHERE {' AND '.join(wanted)} ORDER BY {key}"
-        with connection.cursor() as cursor:
+        # Django does not know this call, and would let the driver's own errors through: of a statement that was cancelled, too.
+        with connection.cursor() as cursor, connection.wrap_database_errors:
             select = cursor.mogrify(select, [after, last, *self.limits.values()]).decode()
             # COPY gives line by line, a million of small writes.
             with io.BufferedWriter(_Lines(out), BUFFER) as buffered:

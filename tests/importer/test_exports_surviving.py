@@ -103,7 +103,7 @@ def test_an_export_survives_what_happens_to_its_workers(tmp_path):
         in_the_middle(export, workers.said)
     wait_for(lambda: refreshed(export).state != ExportState.WRITING, 30, workers.said)
     # On a quick machine it may have been at its end.
-    assert export.state in (ExportState.QUEUED, ExportState.DONE)
+    assert export.state in (ExportState.QUEUED, ExportState.DONE), export.error
     if export.state == ExportState.QUEUED:
         assert 0 < export.rows_done <= ROWS
         export_control.cancel(export)
