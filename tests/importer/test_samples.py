@@ -25,7 +25,7 @@ ROWS = 400
 KINDS = [
     (dataset.name, layout, f"{layout or dataset.name}.csv")
     for dataset in datasets.all()
-    for layout in ([layout.name for layout in dataset.layouts] or [""])
+    for layout in ([layout.name for layout in dataset.foreign_layouts] or [""])
 ]
 ids = [f"{dataset}-{layout}" if layout else dataset for dataset, layout, _ in KINDS]
 
