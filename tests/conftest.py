@@ -3,13 +3,17 @@
 import os
 import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from loadify.embedded import free_port
+from loadify.processes import wait_until
 from tests.site import Site
 
 # A machine that is busy takes its time; what never comes fails all the same.
@@ -51,6 +55,46 @@ def rabbitmq_url() -> str:
 @pytest.fixture(scope="session")
 def redis_url() -> str:
     return _address("redis", "REDIS_URL", "redis://127.0.0.1:6379/13")
+
+
+@pytest.fixture
+def mariadb_url(tmp_path: Path) -> Iterator[str]:
+    """A MariaDB of this test alone."""
+    # Debian keeps the server where an ordinary user's PATH does not lead.
+    path = f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin"
+    server, install = shutil.which("mariadbd", path=path), shutil.which("mariadb-install-db", path=path)
+    if not server or not install:
+        missing("mariadb", "There is no MariaDB here; on Debian: apt install mariadb-server.")
+    data, socket, port = tmp_path / "mariadb", tmp_path / "s", free_port()
+    user = ["--user=root"] if os.geteuid() == 0 else []
+    subprocess.run(
+        [
+            str(install),
+            "--no-defaults",
+            *user,
+            f"--datadir={data}",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+        ],
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    (tmp_path / "init.sql").write_text(
+        "CREATE DATABASE loadify CHARACTER SET utf8mb4; CREATE USER loadify@'127.0.0.1' IDENTIFIED BY 'loadify';"
+        " GRANT ALL ON loadify.* TO loadify@'127.0.0.1';".replace("; ", ";\n")
+    )
+    options = [f"--datadir={data}", f"--socket={socket}", f"--port={port}", "--bind-address=127.0.0.1"]
+    options += [f"--init-file={tmp_path}/init.sql", "--innodb-flush-log-at-trx-commit=0", "--skip-log-bin"]
+    with (tmp_path / "mariadb.log").open("wb") as log:
+        process = subprocess.Popen([str(server), "--no-defaults", *user, *options], stdout=log, stderr=log)
+    try:
+        log_of = tmp_path / "mariadb.log"
+        assert wait_until(lambda: b"ready for connections" in log_of.read_bytes(), 60), log_of.read_text()
+        yield f"mysql://loadify:loadify@127.0.0.1:{port}/loadify"
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,9 +1,9 @@
 """Imports the partner's drifted files twice on the database of DATABASE_URL, in a process of its own, and tells as JSON."""
 
-import json
-import os
 from pathlib import Path
 from typing import Any
+
+from tests.elsewhere import tell
 
 FILES = Path(__file__).resolve().parent.parent / "files" / "cards-drifted"
 
@@ -35,14 +35,4 @@ def told() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    os.environ["DJANGO_SETTINGS_MODULE"] = "loadify.settings"
-    if os.environ["DATABASE_URL"].startswith("mysql:"):
-        import pymysql
-
-        pymysql.install_as_MySQLdb()
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", verbosity=0, skip_checks=True)
-    print(json.dumps(told()))
+    tell(told)

@@ -5,10 +5,10 @@ holding_site.py FILE…
 
 import io
 import json
-import os
-import sys
 import time
 from typing import Any
+
+from tests.elsewhere import tell
 
 
 def imported(path: str) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def imported(path: str) -> dict[str, Any]:
     return found
 
 
-def told(paths: list[str]) -> dict[str, Any]:
+def told(*paths: str) -> dict[str, Any]:
     from django.conf import settings
 
     from contacts.models import Contact
@@ -61,14 +61,4 @@ def told(paths: list[str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    os.environ["DJANGO_SETTINGS_MODULE"] = "loadify.settings"
-    if os.environ["DATABASE_URL"].startswith("mysql:"):
-        import pymysql
-
-        pymysql.install_as_MySQLdb()
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", verbosity=0, skip_checks=True)
-    print(json.dumps(told(sys.argv[1:])))
+    tell(told)

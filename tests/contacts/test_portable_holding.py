@@ -1,17 +1,10 @@
 """The rule of contacts on databases other than PostgreSQL, in processes of their own."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.importer.test_portable import mariadb_url
-from tests.site import NOT_INHERITED, ROOT
-
-__all__ = ["mariadb_url"]
+from tests.elsewhere import told_by
 
 HEADING = "Name,Phone Number,Email Address\n"
 #: More lines than are looked at together, so that one slice must know of the one before.
@@ -20,16 +13,10 @@ SECOND = HEADING + "again,+374 77 200001,\nnew,011223344,A@b.am\nmail,011223355,
 
 
 def told(url: str, folder: Path) -> None:
-    env = {name: value for name, value in os.environ.items() if not NOT_INHERITED.match(name)}
-    env |= {"DATABASE_URL": url, "BROKER_URL": "memory://", "SECRET_KEY": "test", "LOADIFY_WEBHOOK_KEYS": "test"}
-    env |= {"LOADIFY_DATA_DIR": str(folder / "data"), "PYTHONPATH": str(ROOT), "LOADIFY_HOLD_SECONDS": "3"}
     paths = [folder / "first.csv", folder / "second.csv"]
     for path, text in zip(paths, (FIRST, SECOND), strict=True):
         path.write_text(text, encoding="utf-8", newline="")
-    command = [sys.executable, "-m", "tests.contacts.holding_site", *map(str, paths)]
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr[-3000:]
-    site = json.loads(done.stdout)
+    site = told_by("tests.contacts.holding_site", url, folder, *paths, LOADIFY_HOLD_SECONDS="3")
     counts = [[report[name] for name in ("lines", "created", "held", "rejected")] for report in site["reports"]]
     assert counts == [[603, 600, 2, 1], [3, 1, 2, 0]]
     assert site["contacts"] == site["changes"] == 605

@@ -4,19 +4,14 @@ consumer_site.py migrate | consume | tell
 """
 
 import json
-import os
 import sys
 
-if __name__ == "__main__":
-    os.environ["DJANGO_SETTINGS_MODULE"] = "loadify.settings"
-    if os.environ["DATABASE_URL"].startswith("mysql:"):
-        import pymysql
+from tests.elsewhere import set_up
 
-        pymysql.install_as_MySQLdb()
-    import django
+if __name__ == "__main__":
+    set_up()
     from django.core.management import call_command
 
-    django.setup()
     if sys.argv[1] == "migrate":
         call_command("migrate", verbosity=0, skip_checks=True)
     elif sys.argv[1] == "consume":

@@ -5,9 +5,9 @@ datasets_site.py DATASET:LAYOUT:FILE…
 
 import io
 import json
-import os
-import sys
 from typing import Any
+
+from tests.elsewhere import tell
 
 COUNTS = ("lines", "created", "updated", "unchanged", "superseded", "held", "rejected")
 
@@ -22,7 +22,7 @@ def rows_of(name: str) -> list[list[str]]:
     return sorted([field.value_to_string(row) for field in fields] for row in live.all())
 
 
-def told(wanted: list[str]) -> dict[str, Any]:
+def told(*wanted: str) -> dict[str, Any]:
     """Import each file as the command does; its counts and rejects, and the rows of every dataset after them."""
     from django.core.management import call_command
 
@@ -41,14 +41,4 @@ def told(wanted: list[str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    os.environ["DJANGO_SETTINGS_MODULE"] = "loadify.settings"
-    if os.environ["DATABASE_URL"].startswith("mysql:"):
-        import pymysql
-
-        pymysql.install_as_MySQLdb()
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", verbosity=0, skip_checks=True)
-    print(json.dumps(told(sys.argv[1:])))
+    tell(told)

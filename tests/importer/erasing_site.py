@@ -4,11 +4,10 @@ erasing_site.py PEOPLE CONTACTS OTHERS
 """
 
 import io
-import json
-import os
-import sys
 from datetime import timedelta
 from typing import Any
+
+from tests.elsewhere import tell
 
 
 def told(people: str, contacts: str, others: str) -> dict[str, Any]:
@@ -52,14 +51,4 @@ def told(people: str, contacts: str, others: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    os.environ["DJANGO_SETTINGS_MODULE"] = "loadify.settings"
-    if os.environ["DATABASE_URL"].startswith("mysql:"):
-        import pymysql
-
-        pymysql.install_as_MySQLdb()
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", verbosity=0, skip_checks=True)
-    print(json.dumps(told(*sys.argv[1:])))
+    tell(told)

@@ -6,8 +6,9 @@ portable_site.py FILE…
 import io
 import json
 import os
-import sys
 from typing import Any
+
+from tests.elsewhere import tell
 
 
 def imported(path: str) -> dict[str, Any]:
@@ -92,15 +93,9 @@ def exported() -> dict[str, Any]:
     return {"states": [state, export.state], "paused": 0 < had < len(skus), "skus": skus, "unchanged": again["unchanged"]}
 
 
+def told(*paths: str) -> dict[str, Any]:
+    return {"imports": [imported(path) for path in paths], **steered()}
+
+
 if __name__ == "__main__":
-    os.environ["DJANGO_SETTINGS_MODULE"] = "loadify.settings"
-    if os.environ["DATABASE_URL"].startswith("mysql:"):
-        import pymysql
-
-        pymysql.install_as_MySQLdb()
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", verbosity=0, skip_checks=True)
-    print(json.dumps({"imports": [imported(path) for path in sys.argv[1:]], **steered()}))
+    tell(told)

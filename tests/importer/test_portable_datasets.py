@@ -1,19 +1,13 @@
 """Every dataset comes out the same on PostgreSQL, SQLite and MariaDB: dates, moments, decimals, layouts, the first row kept."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.elsewhere import told_by
 from tests.importer.datasets_site import told
-from tests.importer.test_portable import mariadb_url
-from tests.site import NOT_INHERITED, ROOT
-
-__all__ = ["mariadb_url"]
+from tests.site import ROOT
 
 FILES = ROOT / "tests" / "files"
 LAYOUTS = {"pickup": "pickup", "delivery-exceptions": "exceptions", "delivered": "delivered", "returned": "returned"}
@@ -45,20 +39,14 @@ def wanted(folder: Path) -> list[str]:
 
 
 def elsewhere(url: str, folder: Path) -> dict[str, Any]:
-    env = {name: value for name, value in os.environ.items() if not NOT_INHERITED.match(name)}
-    env |= {"DATABASE_URL": url, "BROKER_URL": "memory://", "SECRET_KEY": "test", "LOADIFY_WEBHOOK_KEYS": "test"}
-    env |= {"LOADIFY_DATA_DIR": str(folder / "data"), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "tests.importer.datasets_site", *wanted(folder)]
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr[-3000:]
-    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    found: dict[str, Any] = told_by("tests.importer.datasets_site", url, folder, *wanted(folder))
     return found
 
 
 @pytest.fixture
 def here(transactional_db: None, tmp_path: Path) -> dict[str, Any]:
     """What PostgreSQL makes of the files."""
-    found = told(wanted(tmp_path))
+    found = told(*wanted(tmp_path))
     assert found["counts"][:5] == [
         ["done", 1504, 702, 0, 0, 801, 0, 1],
         ["done", 2, 1, 0, 1, 0, 0, 0],

@@ -1,17 +1,10 @@
 """A person is erased, and old files are deleted, on databases other than PostgreSQL, in processes of their own."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.importer.test_portable import mariadb_url
-from tests.site import NOT_INHERITED, ROOT
-
-__all__ = ["mariadb_url"]
+from tests.elsewhere import told_by
 
 PEOPLE = "name,email\nAnn,ann@example.com\nBen,ben@example.com\nNobody,ann\n"
 CONTACTS = (
@@ -22,16 +15,10 @@ OTHERS = "name,email\nBen,ben@example.com\nCarl,\n"
 
 
 def told(url: str, folder: Path) -> None:
-    env = {name: value for name, value in os.environ.items() if not NOT_INHERITED.match(name)}
-    env |= {"DATABASE_URL": url, "BROKER_URL": "memory://", "SECRET_KEY": "test", "LOADIFY_WEBHOOK_KEYS": "test"}
-    env |= {"LOADIFY_DATA_DIR": str(folder / "data"), "PYTHONPATH": str(ROOT)}
     paths = [folder / "people.csv", folder / "contacts.csv", folder / "others.csv"]
     for path, text in zip(paths, (PEOPLE, CONTACTS, OTHERS), strict=True):
         path.write_text(text, encoding="utf-8", newline="")
-    command = [sys.executable, "-m", "tests.importer.erasing_site", *map(str, paths)]
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr[-3000:]
-    site = json.loads(done.stdout)
+    site = told_by("tests.importer.erasing_site", url, folder, *paths)
     first = {"People": 1, "Contacts": 1, "Changes of people": 2, "Changes of contacts": 1, "Rejected lines of contacts": 1}
     first |= {"Imports that keep what they have read": 1, "Notes of imports": 1}
     assert site["seen"] == first

@@ -1,7 +1,6 @@
 """Consumers whose database is another one than the site's: SQLite and MariaDB, two of them at once."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,21 +12,16 @@ from django.conf import settings
 from importer import results
 from importer.models import DeadLetter, Import
 from importer.states import State
+from tests.elsewhere import environment
 from tests.importer.test_consumers import send_twice
-from tests.importer.test_portable import mariadb_url
 from tests.importer.test_queue import message, put
-from tests.site import NOT_INHERITED, ROOT
-
-__all__ = ["mariadb_url"]
+from tests.site import ROOT
 
 
 def told(url: str, folder: Path, run: Import) -> None:
     """Store every message on the database at `url`, and compare what its tables and the import say."""
     put(message(run.public_id, 20_000, "nobody"), message(run.public_id, 20_001, "b@example.org", values=7))
-    env = {name: value for name, value in os.environ.items() if not NOT_INHERITED.match(name)}
-    env |= {"DATABASE_URL": url, "BROKER_URL": settings.BROKER_URL, "SECRET_KEY": "test", "LOADIFY_WEBHOOK_KEYS": "test"}
-    env |= {"LOADIFY_DATA_DIR": str(folder / "data"), "PYTHONPATH": str(ROOT)}
-    env |= {"LOADIFY_QUEUE_PREFIX": settings.LOADIFY_QUEUE_PREFIX}
+    env = environment(url, folder, BROKER_URL=settings.BROKER_URL, LOADIFY_QUEUE_PREFIX=settings.LOADIFY_QUEUE_PREFIX)
 
     def start(what: str) -> "subprocess.Popen[str]":
         command = [sys.executable, "-m", "tests.importer.consumer_site", what]
