@@ -1,11 +1,10 @@
 """How partners spell card ids and phone numbers, and what they mean."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cards.models import CardEvent
-from importer.values import BadValue, Each, Text, fold, quote
+from importer.values import BadValue, CellByCell, Text, fold, quote
 
 _TEXT = Text("card ID", CardEvent.CARD_LENGTH, required=True, trim=True)
 
@@ -62,7 +61,7 @@ def same_phone(text: str) -> str | None:
 
 
 @dataclass(frozen=True)
-class CardId:
+class CardId(CellByCell):
     def __call__(self, text: str) -> str:
         value = card_id(_TEXT(text))
         if not value:
@@ -73,16 +72,10 @@ class CardId:
             raise BadValue(f"{quote(text)} is not a card ID: it holds a line end or another mark that cannot be shown.")
         return value
 
-    def many(self, texts: Sequence[str]) -> Sequence[str | None]:
-        return Each(self).many(texts)
-
 
 @dataclass(frozen=True)
-class PhoneDigits:
+class PhoneDigits(CellByCell):
     """The digits of a phone number as they were given (phone_digits)."""
 
     def __call__(self, text: str) -> str:
         return phone_digits(text)
-
-    def many(self, texts: Sequence[str]) -> Sequence[str | None]:
-        return Each(self).many(texts)

@@ -1,14 +1,13 @@
 """How phone numbers and e-mail addresses are cleaned."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import phonenumbers
 from django.conf import settings
 from email_validator import EmailNotValidError, validate_email
 
-from importer.values import BadValue, Each, quote
+from importer.values import BadValue, CellByCell, quote
 
 #: A number as a spreadsheet writes a phone that it took for one: 37411223344.0, 3.7411223344E+10
 _NUMBER_CELL = re.compile(r"(\d+)\.0+")
@@ -18,7 +17,7 @@ _SCIENTIFIC = re.compile(r"\d([.,]\d+)?[eE]\+?\d+")
 
 
 @dataclass(frozen=True)
-class Phone:
+class Phone(CellByCell):
     """A phone number in the form of ITU-T E.164, `+37411223344`; one without a country is of LOADIFY_PHONE_REGION.
 
     A number that no country gives out, such as the short number of an exchange, is kept as its digits, zeros in front
@@ -45,12 +44,9 @@ class Phone:
             return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
         return phonenumbers.normalize_digits_only(value)
 
-    def many(self, texts: Sequence[str]) -> Sequence[str | None]:
-        return Each(self).many(texts)
-
 
 @dataclass(frozen=True)
-class Email:
+class Email(CellByCell):
     """An e-mail address by form alone (no DNS is asked), in lower case; blank where it is not `required`."""
 
     required: bool = False
@@ -65,6 +61,3 @@ class Email:
             return validate_email(value, check_deliverability=False).normalized.lower()
         except EmailNotValidError as problem:
             raise BadValue(f"{quote(text.strip())} is not an e-mail address. {problem}") from None
-
-    def many(self, texts: Sequence[str]) -> Sequence[str | None]:
-        return Each(self).many(texts)

@@ -2,16 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
 from django.db import models
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
 from importer.changes import Entry
 from importer.datasets import Dataset
+from importer.days import between
 from importer.values import ByteOrdered
 from pages.paging import Page, Total, page, total
 
@@ -90,7 +89,8 @@ def find(dataset: Dataset, data: Mapping[str, str], cursor: str) -> Found:
     rows: QuerySet[models.Model] = dataset.model._default_manager.all()
     every = total(rows, narrowed=False)
     by, descending = newest_first(dataset), True
-    rows = within(dataset, rows, asked.cleaned_data["from"], asked.cleaned_data["to"])
+    days = between(dataset, asked.cleaned_data["from"], asked.cleaned_data["to"])
+    rows = rows.filter(**{f"{dataset.date_field}__{lookup}": value for lookup, value in days.items()})
     typed, large = asked.cleaned_data["q"], every.kind != "exact"
     if typed and large:
         field, fits = next((way for way in _ways(dataset, typed) if _leads(rows, *way)), ("", Q(pk__in=[])))
@@ -105,18 +105,6 @@ def find(dataset: Dataset, data: Mapping[str, str], cursor: str) -> Found:
 def newest_first(dataset: Dataset) -> tuple[str, ...]:
     """What rows are ordered by: their date where an index has it in front, else their numbers, which rise with time, too."""
     return (dataset.date_field, "pk") if dataset.date_field in _indexed(dataset) else ("pk",)
-
-
-def within(dataset: Dataset, rows: QuerySet[models.Model], first: date | None, last: date | None) -> QuerySet[models.Model]:
-    """The `rows` whose date lies between two days, both included; days are those of TIME_ZONE."""
-    name = dataset.date_field
-    if isinstance(dataset.model._meta.get_field(name), models.DateTimeField):
-        begin: date | None = timezone.make_aware(datetime.combine(first, time())) if first else None
-        end: date | None = timezone.make_aware(datetime.combine(last + timedelta(days=1), time())) if last else None
-        bounds = {f"{name}__gte": begin, f"{name}__lt": end}
-    else:
-        bounds = {f"{name}__gte": first, f"{name}__lte": last}
-    return rows.filter(**{bound: value for bound, value in bounds.items() if value is not None})
 
 
 def shown(dataset: Dataset) -> list[tuple[str, str]]:

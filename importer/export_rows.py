@@ -7,15 +7,15 @@ come in the order of their ids, which never change: whatever happens to a row me
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import IO, Any
 
 from django.db import connection, models
 from django.db.models import Count, Max, Min, QuerySet
-from django.utils import timezone
 
 from importer.datasets import Dataset
+from importer.days import between
 from importer.loaders.sql import quoted
 from importer.mended import escaped
 from pages.spreadsheets import BOM, FORMULA, NUMBER, SUSPECTS, raw_lines
@@ -47,7 +47,7 @@ class ExportRows:
         self.dataset = dataset
         self.escape = escape
         self.fields = [_field(dataset, column.name) for column in dataset.columns]
-        self.limits = _limits(_field(dataset, dataset.date_field), since, until)
+        self.limits = between(dataset, since, until)
 
     def heading(self) -> bytes:
         """The first line. The mark of UTF-8 in front also says that apostrophes are ours, so none stands before raw cells."""
@@ -156,23 +156,6 @@ def spelled(value: Any) -> str:
 def _write(rows: list[list[str]], out: IO[bytes]) -> int:
     out.write(raw_lines(rows).encode())
     return len(rows)
-
-
-def _limits(field: "models.Field[Any, Any]", since: date | None, until: date | None) -> dict[str, date | datetime]:
-    """{lookup: value}: by moments and not by the day of each, so that an index is of use."""
-    limits: dict[str, date | datetime] = {}
-    moments = isinstance(field, models.DateTimeField)
-    if since:
-        limits["gte"] = _midnight(since) if moments else since
-    if until and moments:
-        limits["lt"] = _midnight(until + timedelta(days=1))
-    elif until:
-        limits["lte"] = until
-    return limits
-
-
-def _midnight(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))
 
 
 def _field(dataset: Dataset, name: str) -> "models.Field[Any, Any]":

@@ -138,8 +138,22 @@ class Text:
         return values
 
 
+class CellByCell:
+    """A cleaner that takes a column cell by cell; each spelling is cleaned once."""
+
+    def __call__(self, text: str) -> str | None:
+        raise NotImplementedError
+
+    def many(self, texts: Sequence[str]) -> Sequence[str | None]:
+        known: dict[str, str | None] = {}
+        for text in texts:
+            if text not in known:
+                known[text] = self(text)
+        return [known[text] for text in texts]
+
+
 @dataclass(frozen=True)
-class Flag:
+class Flag(CellByCell):
     """Yes or no, in the usual spellings; a blank cell leaves the field as it is."""
 
     what: str
@@ -156,29 +170,9 @@ class Flag:
         except KeyError:
             raise BadValue(f"{quote(text)} in {self.what} is neither yes nor no; write true or false.") from None
 
-    def many(self, texts: Sequence[str]) -> Sequence[str | None]:
-        return list(map(self, texts))
-
 
 @dataclass(frozen=True)
-class Each:
-    """A cleaner that takes a column cell by cell, with `clean`; each spelling is cleaned once."""
-
-    clean: Callable[[str], str | None]
-
-    def __call__(self, text: str) -> str | None:
-        return self.clean(text)
-
-    def many(self, texts: Sequence[str]) -> Sequence[str | None]:
-        known: dict[str, str | None] = {}
-        for text in texts:
-            if text not in known:
-                known[text] = self.clean(text)
-        return [known[text] for text in texts]
-
-
-@dataclass(frozen=True)
-class Day:
+class Day(CellByCell):
     """A day as in ISO 8601, `2024-12-31`, or with the day first, `31-12-2024` (also with points or slashes); a moment counts as
     its day. An empty cell is an error when `required`, else as it is."""
 
@@ -196,9 +190,6 @@ class Day:
                 raise BadValue(f"The {self.what} is empty.") from None
             raise BadValue(f"{quote(value)} is not a date like 2024-12-31 or 31-12-2024.") from None
 
-    def many(self, texts: Sequence[str]) -> Sequence[str | None]:
-        return Each(self).many(texts)
-
 
 #: A moment with the day first, on a clock of 24 or 12 hours, with or without seconds; or ISO 8601 (RFC 3339 and kin).
 _MOMENT = re.compile(
@@ -210,7 +201,7 @@ _MOMENT = re.compile(
 
 
 @dataclass(frozen=True)
-class Moment:
+class Moment(CellByCell):
     """A moment, stored in UTC: ISO 8601, or with the day first (`31-12-2024 09:30`, `31-12-2024 9:30 PM`).
 
     One without an offset is meant in the time zone that the setting `zone` names; where clocks go back, the earlier moment.
@@ -227,9 +218,6 @@ class Moment:
             return self._moment(value).astimezone(UTC).isoformat()
         except (ValueError, OverflowError):
             raise BadValue(f"{quote(value)} is not a date like 31-12-2024 09:30.") from None
-
-    def many(self, texts: Sequence[str]) -> Sequence[str | None]:
-        return Each(self).many(texts)
 
     def _moment(self, text: str) -> datetime:
         found = _MOMENT.fullmatch(text)
@@ -268,7 +256,7 @@ def _day(text: str) -> date:
 
 
 @dataclass(frozen=True)
-class Number:
+class Number(CellByCell):
     """A number from `least` to `most` with at most `places` digits behind the point; a comma may stand for the point."""
 
     what: str
@@ -291,9 +279,6 @@ class Number:
         if number != round(number, self.places):
             raise BadValue(f"{quote(value)} in {self.what} has more than {self.places} digits behind the point.")
         return f"{number:.{self.places}f}"
-
-    def many(self, texts: Sequence[str]) -> Sequence[str | None]:
-        return Each(self).many(texts)
 
 
 def _is_utf8(text: str) -> bool:
