@@ -1,4 +1,6 @@
 // Live progress of an import: swaps in what the server has rendered, whenever it says that something moved.
+import { asClock } from "./clock.js";
+
 const region = document.querySelector("[data-events]");
 const said = document.querySelector("[data-said]");
 const SILENCE = 45_000; // The server speaks every 20 s at least; after this long (ms) the line is dead.
@@ -64,13 +66,6 @@ function tick() {
   for (const clock of region.querySelectorAll("[data-countdown]")) {
     clock.textContent = asClock(Math.max(0, Number(clock.dataset.countdown) - (performance.now() - shown) / 1000));
   }
-}
-
-function asClock(seconds) {
-  const whole = Math.floor(seconds);
-  const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  if (!parts[0]) parts.shift();
-  return parts.map((part, place) => (place ? String(part).padStart(2, "0") : part)).join(":");
 }
 
 // A hidden page gives its line back: browsers have only about six for a site. It asks again as soon as it is looked at.
