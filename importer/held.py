@@ -17,7 +17,7 @@ from django.utils import timezone
 from accounts.models import User
 from importer import datasets, locks
 from importer.datasets import Dataset
-from importer.loaders.holding import HoldingPortable, barring, policy_of
+from importer.loaders.holding import barring, policy_of, row_at
 from importer.models import Change, Held, HeldValue, Import
 from importer.policies import HoldWithin
 from importer.values import ImportProblem
@@ -109,7 +109,7 @@ def _put_off(dataset: Dataset, held: Held, until: datetime) -> None:
 
 def _store(dataset: Dataset, held: Held, at: datetime, **fields: Any) -> None:
     """Make the row, and the Change by which an undo of its import takes it back."""
-    made = HoldingPortable(dataset, held.run_id, list(held.values)).made(held.values, at)
+    made = row_at(dataset, held.values, at)
     for name, value in fields.items():
         setattr(made, name, value)
     made.save(force_insert=True)
@@ -161,6 +161,9 @@ def _waiting(held_id: int) -> tuple[Held, Dataset]:
 
 def discard_of(run: Import, person: User | None) -> int:
     """Discard all that waits of an import; returns how many rows that were. Part of the caller's transaction."""
+    # An import that has held nothing will not any more.
+    if not Held.objects.filter(run=run).exists():
+        return 0
     locks.turn(run.dataset)
     waiting = list(Held.objects.filter(run=run, state=Held.State.WAITING).only("pk"))
     _end(waiting, Held.State.DISCARDED, decided_by=person)

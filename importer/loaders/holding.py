@@ -16,15 +16,14 @@ from django.db.models import Max
 from django.utils import timezone
 
 from importer.datasets import Dataset
-from importer.loaders.portable import SLICE, PortableLoader
-from importer.loaders.postgres import Applied, Compared, PostgresLoader
+from importer.loaders.portable import SLICE, PortableLoader, new_row
+from importer.loaders.postgres import AT_HAND, Applied, Compared, PostgresLoader
 from importer.loaders.sql import count, one, quoted, row, rows, run
 from importer.models import Change, Held, HeldValue, StagedRow
 from importer.policies import HoldWithin, Moments, Value
 
-#: SQL: the table of what waiting rows bar; plan row `p` is in the bucket at hand.
+#: SQL: the table of what waiting rows bar.
 _HELD = f'"{HeldValue._meta.db_table}"'
-_BUCKET = "p.seq > %(after)s AND p.seq <= %(until)s"
 
 
 def policy_of(dataset: Dataset) -> HoldWithin:
@@ -54,6 +53,14 @@ def bar(policy: HoldWithin, held: Iterable[Held]) -> None:
         for waiting in held
         for column, value in barring(policy, waiting.values)
     )
+
+
+def row_at(dataset: Dataset, values: Mapping[str, str | None], at: datetime) -> models.Model:
+    """A row with the texts of `values` that is stored at `at`, not saved yet."""
+    policy = policy_of(dataset)
+    made: models.Model = new_row(dataset, dataset.key.fold(values[dataset.key.column]), values, at)
+    setattr(made, policy.until, at + policy.window)
+    return made
 
 
 class HoldingPostgres(PostgresLoader):
@@ -139,7 +146,7 @@ class HoldingPostgres(PostgresLoader):
         named = ", ".join(f"last{place}" for place in range(len(columns)))
         found = rows(
             f"""WITH bucket AS MATERIALIZED (
-                SELECT p.line, {", ".join(f"s.{c}" for c in columns)} FROM {self.plan} p {self.staged()} WHERE {_BUCKET}),
+                SELECT p.line, {", ".join(f"s.{c}" for c in columns)} FROM {self.plan} p {self.staged()} WHERE {AT_HAND}),
             looked AS (SELECT b.*, {counts}, {lasts} FROM bucket b)
             SELECT line, {", ".join(columns)}, {named} FROM looked WHERE {busy} ORDER BY line""",
             bucket | {"dataset": self.dataset.name, "cutoff": bucket["now"] - policy.window},
@@ -168,7 +175,7 @@ class HoldingPostgres(PostgresLoader):
             f"""WITH chosen AS MATERIALIZED (
                 SELECT nextval('{sequence}') AS id, line, {", ".join(names)} FROM (
                     SELECT p.line, {", ".join(f"{value} AS {name}" for value, name in zip(given, names, strict=True))}
-                    FROM {self.plan} p {self.staged()} WHERE {_BUCKET} AND p.line <> ALL(%(held)s::bigint[]) ORDER BY p.seq) l),
+                    FROM {self.plan} p {self.staged()} WHERE {AT_HAND} AND p.line <> ALL(%(held)s::bigint[]) ORDER BY p.seq) l),
             written AS (
                 INSERT INTO {self.table} (id, {", ".join(columns)}) SELECT id, {", ".join([*names, *stamps])} FROM chosen)
             INSERT INTO {self.changes} (dataset, row_id, run_id, line, at, kind)
@@ -182,7 +189,7 @@ class HoldingPostgres(PostgresLoader):
         columns = ", ".join(f"s.{c}::text" for c in self.columns)
         found = rows(
             f"""SELECT p.line, {columns} FROM {self.plan} p {self.staged()}
-                WHERE {_BUCKET} AND p.line = ANY(%(lines)s) ORDER BY p.seq""",
+                WHERE {AT_HAND} AND p.line = ANY(%(lines)s) ORDER BY p.seq""",
             bucket | {"lines": list(moments)},
         )
         lines = [(line, dict(zip(self.names, values, strict=True)), moments[line]) for line, *values in found]
@@ -227,18 +234,12 @@ class HoldingPortable(PortableLoader):
         return {staged.line: moments.of(barring(policy, staged.values)) for staged in page}
 
     def _store(self, page: list[StagedRow], at: datetime) -> int:
-        stored = self.live.bulk_create([self.made(staged.values, at) for staged in page])
+        stored = self.live.bulk_create([row_at(self.dataset, staged.values, at) for staged in page])
         self._note(
             Change(kind=Change.Kind.CREATED, row_id=new.pk, line=staged.line, at=at)
             for new, staged in zip(stored, page, strict=True)
         )
         return len(stored)
-
-    def made(self, values: Mapping[str, str | None], at: datetime) -> models.Model:
-        """A row of the model that is stored at `at`."""
-        policy = policy_of(self.dataset)
-        given = {name: self._value(name, text) for name, text in values.items() if text is not None}
-        return self.dataset.model(**given, created_at=at, updated_at=at, **{policy.until: at + policy.window})
 
 
 def latest(dataset: Dataset, column: str, values: Iterable[str], now: datetime) -> dict[str, datetime]:

@@ -184,7 +184,7 @@ def new_row(dataset: Dataset, key: str, values: Mapping[str, str | None], at: da
     """A row of the dataset with the texts of `values`, not saved yet; None leaves a field to its default."""
     meta = dataset.model._meta
     given = {name: _meant(meta.get_field(name), text) for name, text in values.items() if text is not None}
-    return dataset.model(**{dataset.key.field: key, "created_at": at, "updated_at": at}, **given)
+    return dataset.model(**given | {dataset.key.field: key, "created_at": at, "updated_at": at})
 
 
 def _meant(field: Any, text: str) -> Any:

@@ -27,7 +27,7 @@ from importer.loaders.sql import count, one, quoted, row, rows, run
 from importer.values import BadFile
 
 #: SQL: plan row `p` is in the bucket at hand.
-_BUCKET = "p.seq > %(after)s AND p.seq <= %(until)s"
+AT_HAND = "p.seq > %(after)s AND p.seq <= %(until)s"
 #: SQL by type of column, "" for the others: staged row `s` changes, or empties, column `{c}` of live row `t`.
 _CHANGES = {"": "s.{c} IS NOT NULL AND s.{c} IS DISTINCT FROM t.{c}"}
 _EMPTIES = {"text": "s.{c} = '' AND t.{c} <> ''", "boolean": "NOT s.{c} AND t.{c}"}
@@ -274,21 +274,22 @@ class PostgresLoader:
         """
         bucket: dict[str, Any] = {"after": after, "until": until, "dataset": self.dataset.name}
         keys, planned, bucket["first"], bucket["last"] = row(
-            f"SELECT count(*), count(*) FILTER (WHERE existing), min(key), max(key) FROM {self.plan} p WHERE {_BUCKET}", bucket
+            f"SELECT count(*), count(*) FILTER (WHERE existing), min(key), max(key) FROM {self.plan} p WHERE {AT_HAND}",
+            bucket,
         )
         if planned and self._lock(bucket) < planned:
             run(
-                f"""UPDATE {self.plan} p SET existing = false WHERE {_BUCKET} AND existing
+                f"""UPDATE {self.plan} p SET existing = false WHERE {AT_HAND} AND existing
                     AND NOT EXISTS (SELECT FROM {self.table} t WHERE t.{self.key} = p.key)""",
                 bucket,
             )
-            planned = one(f"SELECT count(*) FROM {self.plan} p WHERE {_BUCKET} AND existing", bucket)
+            planned = one(f"SELECT count(*) FROM {self.plan} p WHERE {AT_HAND} AND existing", bucket)
         created = self._insert(bucket) if planned < keys else 0
         if created < keys - planned:
             self._check_staged(bucket, keys)
             # Somebody made rows with these keys since COMPARE: they are there now, and are updated like the others.
             run(
-                f"""UPDATE {self.plan} p SET existing = true WHERE {_BUCKET} AND NOT existing
+                f"""UPDATE {self.plan} p SET existing = true WHERE {AT_HAND} AND NOT existing
                     AND NOT EXISTS (SELECT FROM {self.changes} c WHERE c.line = p.line)""",
                 bucket,
             )
@@ -305,7 +306,7 @@ class PostgresLoader:
             one(
                 f"""SELECT count(*) FROM (
                     SELECT FROM {self.plan} p JOIN {self.table} t ON t.{self.key} = p.key
-                    WHERE {_BUCKET} AND p.existing AND {self._among()} ORDER BY p.seq FOR UPDATE OF t) locked""",
+                    WHERE {AT_HAND} AND p.existing AND {self._among()} ORDER BY p.seq FOR UPDATE OF t) locked""",
                 bucket,
             )
         )
@@ -321,11 +322,11 @@ class PostgresLoader:
             f"""WITH fresh AS (
                 INSERT INTO {self.table} ({", ".join([self.key, *self.columns, *map(quoted, left_out), *fresh])})
                 SELECT p.key, {", ".join([*values, *absent, *fresh.values()])} FROM {self.plan} p {self.staged()}
-                WHERE {_BUCKET} AND NOT p.existing ORDER BY p.seq
+                WHERE {AT_HAND} AND NOT p.existing ORDER BY p.seq
                 ON CONFLICT ({self.key}) DO NOTHING RETURNING id, {self.key} AS key)
             INSERT INTO {self.changes} (dataset, row_id, run_id, line, at, kind)
             SELECT %(dataset)s, fresh.id, {self.run_id}, p.line, %(at)s, 'c'
-            FROM fresh JOIN {self.plan} p ON p.key = fresh.key AND {_BUCKET}""",
+            FROM fresh JOIN {self.plan} p ON p.key = fresh.key AND {AT_HAND}""",
             left_out | bucket | defaults | {"at": self._now()},
         )
 
@@ -344,7 +345,7 @@ class PostgresLoader:
             f"""WITH old AS MATERIALIZED (
                 SELECT t.id, p.seq, p.line, p.src, jsonb_build_object('updated_at', t.updated_at) || {before} AS before
                 FROM {self.plan} p {self.staged()} JOIN {self.table} t ON t.{self.key} = p.key
-                WHERE {_BUCKET} AND p.existing AND {self._among()} AND {self._differs()}),
+                WHERE {AT_HAND} AND p.existing AND {self._among()} AND {self._differs()}),
             written AS (
                 UPDATE {self.table} t SET {values}, updated_at = %(at)s
                 FROM old p {self.staged()} WHERE t.id = p.id AND {self._among()})
@@ -356,9 +357,9 @@ class PostgresLoader:
     def deactivate(self, after: int, until: int) -> int:
         """Switch off the missing rows `after` < seq ≤ `until` that are still on; returns how many that were."""
         bucket: dict[str, Any] = {"after": after, "until": until, "dataset": self.dataset.name}
-        bucket["first"], bucket["last"] = row(f"SELECT min(key), max(key) FROM {self.missing} p WHERE {_BUCKET}", bucket)
+        bucket["first"], bucket["last"] = row(f"SELECT min(key), max(key) FROM {self.missing} p WHERE {AT_HAND}", bucket)
         still = f"""FROM {self.missing} p JOIN {self.table} t ON t.{self.key} = p.key
-                WHERE {_BUCKET} AND {self._among()} AND {self._switch()} ORDER BY p.seq"""
+                WHERE {AT_HAND} AND {self._among()} AND {self._switch()} ORDER BY p.seq"""
         # Locked in key order by a statement of their own: what is written goes by the rows as they are then.
         run(f"SELECT count(*) FROM (SELECT {still} FOR UPDATE OF t) locked", bucket)
         return count(
@@ -374,7 +375,7 @@ class PostgresLoader:
         )
 
     def _check_staged(self, bucket: dict[str, Any], keys: int) -> None:
-        found = one(f"SELECT count(*) FROM {self.plan} p {self.staged()} WHERE {_BUCKET}", bucket)
+        found = one(f"SELECT count(*) FROM {self.plan} p {self.staged()} WHERE {AT_HAND}", bucket)
         if found != keys:
             raise BadFile(
                 "Somebody rewrote the staging table of this import while it ran (VACUUM FULL, CLUSTER, or a restored dump), "
