@@ -61,7 +61,11 @@ def test_import_file_refuses_what_could_be_two_layouts(tmp_path):
 @pytest.mark.parametrize(
     ("dataset", "layout", "sentence"),
     [
-        ("cards", "lost", "Card reports have no layout called “lost”; there are: pickup, exceptions, delivered, returned, export."),
+        (
+            "cards",
+            "lost",
+            "Card reports have no layout called “lost”; there are: pickup, exceptions, delivered, returned, export.",
+        ),
         ("products", "lost", "Products have no layout called “lost”; there are: none."),
         ("cards", "pickup", "The heading has no column “phone”. Card reports need the columns reference, card_id, phone, at"),
         ("products", "", "The heading has no column “sku” and no column “name” and no column “description”. Products need"),
