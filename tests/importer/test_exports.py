@@ -7,7 +7,7 @@ from itertools import cycle, product
 
 import pytest
 from django.core.files.storage import FileSystemStorage, default_storage
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -361,3 +361,13 @@ def test_every_move_of_an_export_is_in_the_table():
     for state in State:
         assert exports.move(Export.objects.filter(pk=export.pk), state) == 0
     assert {state for state in State if not EXPORT_MOVES[state]} == {State.DONE, State.FAILED, State.CANCELLED}
+
+
+def test_statement_that_is_cancelled_is_told_as_django_tells_it():
+    # By what the heart cancels for, an export knows whether it was asked to stop.
+    make(2_000)
+    rows = ExportRows(datasets.get("products"), None, None, True)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 1")
+        with pytest.raises(OperationalError, match="statement timeout"), transaction.atomic():
+            rows.write(0, 2_000_000, io.BytesIO())
