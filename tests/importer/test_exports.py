@@ -365,7 +365,7 @@ def test_every_move_of_an_export_is_in_the_table():
 
 def test_statement_that_is_cancelled_is_told_as_django_tells_it():
     # By what the heart cancels for, an export knows whether it was asked to stop.
-    make(2_000)
+    make(20_000)
     rows = ExportRows(datasets.get("products"), None, None, True)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 1")
