@@ -10,6 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from django.contrib.contenttypes.management import create_contenttypes
+from django.db.backends.postgresql.operations import DatabaseOperations
+from django.db.models.signals import post_migrate
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from loadify.embedded import free_port
@@ -21,6 +24,9 @@ expect.set_options(timeout=30_000)
 
 #: Without motion: axe would measure the contrast of a colour that is on its way to another.
 WINDOW: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}
+
+_LEFT_BY_IMPORTS = r"""SELECT quote_ident(relname) FROM pg_class WHERE relkind = 'r'
+    AND relname ~ '^importer_(change|stage|plan|missing|double)_\d+$'"""
 
 REQUIRED = {name.strip() for name in os.environ.get("LOADIFY_REQUIRE", "").split(",")}
 
@@ -45,6 +51,31 @@ def _address(service: str, variable: str, default: str) -> str:
     except OSError:
         missing(service, f"Nothing listens on {parts.hostname}:{parts.port} for {service} ({variable}).")
     return url
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _light_flush() -> Iterator[None]:
+    """Emptying the database after a test costs what the test made, not what there is: TRUNCATE makes new files for every
+    table and index, each import leaves a table of Changes, and Django would look after permissions that nobody here has."""
+
+    def light(operations: DatabaseOperations, style: object, tables: list[str], **_: Any) -> list[str]:
+        names = [operations.quote_name(table) for table in tables]
+        rows = [f"SELECT '{name}', (SELECT count(*) FROM (SELECT FROM {name} LIMIT 1001) few)" for name in names]
+        with operations.connection.cursor() as cursor:
+            cursor.execute(_LEFT_BY_IMPORTS)
+            dropped = [f"DROP TABLE {table}" for (table,) in cursor.fetchall()]
+            cursor.execute(" UNION ALL ".join(rows))
+            found = {name: number for name, number in cursor.fetchall() if number}
+        # No table that becomes large is referred to by another one.
+        large = [f"TRUNCATE {name}" for name, number in found.items() if number > 1000]
+        return [*dropped, *large, *(f"DELETE FROM {name}" for name, number in found.items() if number <= 1000)]
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(DatabaseOperations, "sql_flush", light)
+    assert post_migrate.disconnect(create_contenttypes)
+    assert post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
+    yield
+    patch.undo()
 
 
 @pytest.fixture(scope="session")
