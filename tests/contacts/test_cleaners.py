@@ -44,7 +44,11 @@ def test_phone_without_a_country_is_of_the_region_in_the_settings(settings):
         ("1-800-FLOWERS", "“1-800-FLOWERS” is not a phone number."),
         ("011223344 ext. 5", "“011223344 ext. 5” is not a phone number."),
         ("1", "“1” is not a phone number."),
-        ("1" * 40, f"“{'1' * 40}” is not a phone number."),
+        ("011 223401 / 011 223402", "“011 223401 / 011 223402” has too many digits for one phone number."),
+        ("1" * 18, "“111111111111111111” has too many digits for one phone number."),
+        ("37411223344.5", "“37411223344.5” is a number with a fraction, not a phone number."),
+        ("2024-05-01", "“2024-05-01” is a date, not a phone number."),
+        ("2024-05-01 09:30:00", "“2024-05-01 09:30:00” is a date, not a phone number."),
     ],
 )
 def test_phone_that_is_none_is_refused_with_a_sentence(text, why):
