@@ -170,8 +170,16 @@ class Dataset:
         return self.sample is not None
 
     @property
+    def overwrites(self) -> bool:
+        return isinstance(self.policy, Overwrite)
+
+    @property
     def keeps_first(self) -> bool:
         return isinstance(self.policy, KeepFirst)
+
+    @property
+    def holds(self) -> bool:
+        return isinstance(self.policy, HoldWithin)
 
     @property
     def decisive(self) -> frozenset[str]:

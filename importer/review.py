@@ -115,9 +115,8 @@ def warnings(run: Import, found: Compared, mangled: dict[str, Any]) -> list[dict
         warn("rejected", f"{lines} rejected; the keys that stand there count as missing from the file.")
     if found.longest_wait > LONG_WAIT:
         hours = found.longest_wait / 3600
-        warn(
-            "held", f"{found.to_hold:,} lines come too early, and the last of them would be stored in about {hours:,.1f} hours."
-        )
+        about = f"{hours:,.0f}" if hours >= 10 else f"{hours:.1f}"
+        warn("held", f"{found.to_hold:,} lines come too early, and the last of them would be stored in about {about} hours.")
     for kind, keys in mangled.items():
         warn(kind, _mangled(kind, keys["count"], keys["examples"][0]))
     return said

@@ -84,16 +84,18 @@ def _decide(request: HttpRequest, run: Import) -> HttpResponse:
 def _context(request: HttpRequest, run: Import) -> dict[str, Any]:
     dataset = datasets.get(run.dataset)
     counts, options = run.review["counts"], Options.of(run.options)
+    there = {"updated": dataset.overwrites, "missing": counts["missing"] > 0, "doubles": not dataset.holds}
+    tabs = [name for name in TABS if there.get(name, True)]
     tab = request.GET.get("rows", "")
-    if tab not in TABS:
-        tab = "updated" if counts["to_update"] or not counts["to_create"] else "created"
+    if tab not in tabs:
+        tab = "updated" if dataset.overwrites and (counts["to_update"] or not counts["to_create"]) else "created"
     words, column = storable(request.GET.get("q", "")).strip()[:200], request.GET.get("column", "")
     asked = review_rows.Asked(dataset.key.piece(words), column, request.GET.get("page", ""))
     loader = loader_of(run)
     # Imports wait for a review on PostgreSQL alone.
     assert isinstance(loader, PostgresLoader)
-    # Tables of what the file has not, or has twice, are made only where there is anything of it.
-    known = {"missing": counts["missing"], "doubles": counts["superseded"]}.get(tab, True)
+    # A table of what the file has twice is made only where there is anything of it.
+    known = tab != "doubles" or counts["superseded"]
     names = dataset.seen_as(run.layout).names(run.checkpoint["places"])
     columns = {found["name"]: found for found in run.review["columns"]}
     return {
@@ -101,12 +103,14 @@ def _context(request: HttpRequest, run: Import) -> dict[str, Any]:
         "review": run.review,
         "counts": counts,
         "title": dataset.title,
-        "key": dataset.key.column,
+        "key": dataset.column(dataset.key.column).label,
+        "overwrites": dataset.overwrites,
         "options": options,
         "progress": {"buckets": _buckets(counts)},
         "columns": [(name, columns.get(name), name in dataset.decisive) for name in names],
         "absent": counts["missing"] if options.deactivate_missing else run.review.get("absent", 0),
         "switch": dataset.switch,
+        "tabs": tabs,
         "tab": tab,
         "page": TABS[tab](loader, asked) if known else None,
         "q": words,

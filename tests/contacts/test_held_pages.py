@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from contacts.models import Contact
+from importer import runner
 from importer.models import Held, Import
 from importer.options import Options
 
@@ -109,3 +110,14 @@ def test_import_tells_of_its_held_rows(people, run):
     assert f"/held/?import={run.public_id}" in page.text
     undo = client(people["owner"]).get(reverse("import-undo", args=[run.public_id]))
     assert "Rows that are still held (2) are discarded." in undo.text
+
+
+def test_review_offers_no_choices_that_only_updates_have(people, submit):
+    run = submit("Name,Phone Number,Email Address\nAnn,011223344,\nBen,011223344,\n", "contacts", mode=Import.Mode.REVIEW)
+    runner.run(run.pk)
+    page = client(people["staff"]).get(reverse("import-review", args=[run.public_id]), {"rows": "doubles"})
+    assert page.status_code == 200
+    assert "Phone contains" in page.text
+    assert "Created or held <small>2</small>" in page.text
+    for absent in ("Leave out", "Updated", "More than once in the file"):
+        assert absent not in page.text
