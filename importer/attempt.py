@@ -52,7 +52,8 @@ class Attempt:
 
     def __init__(self, run: Import) -> None:
         self.run = run
-        self._phase_began = time.monotonic()
+        self._began = self._phase_began = time.monotonic()
+        self._worked_before: float = run.samples[-1][0] if run.samples else 0.0
         self._turn = threading.Lock()
 
     @classmethod
@@ -135,15 +136,15 @@ class Attempt:
         return fields
 
     def _samples(self, fields: dict[str, Any]) -> list[list[float]]:
-        """Seconds since the start and rows handled (read, then written), with one more point."""
-        assert self.run.started_at is not None
+        """Seconds of work, without those in which it waited for somebody, and rows handled (read, then written), with one
+        more point."""
         if self.run.state == State.UNDOING:
             # The picture tells of the import, which may be days ago.
             return list(self.run.samples)
-        since = round((timezone.now() - self.run.started_at).total_seconds(), 2)
+        worked = round(self._worked_before + time.monotonic() - self._began, 2)
         handled = fields.get("lines", self.run.lines)
         handled += sum(lane[0] for lane in fields["checkpoint"].get("lanes", {}).values())
-        samples = [*self.run.samples, [since, handled]]
+        samples = [*self.run.samples, [worked, handled]]
         return samples[::-2][::-1] if len(samples) > SAMPLES else samples
 
     def move(self, state: State, **fields: Any) -> None:

@@ -137,7 +137,7 @@ class Import(models.Model):
     step_total = models.BigIntegerField(default=0)
     #: Seconds spent in each phase, over all attempts: {"staging": 2.5, …}
     seconds = models.JSONField(default=dict, blank=True)
-    #: For the picture of speed: [[seconds since the start, rows handled so far], …], thinned to about 120 points.
+    #: For the picture of speed: [[seconds of work, rows handled so far], …], thinned to about 120 points.
     samples = models.JSONField(default=list, blank=True)
 
     queued_at = models.DateTimeField(default=timezone.now)

@@ -14,7 +14,7 @@ BAR_WIDTH = 1000
 
 @dataclass(frozen=True)
 class Point:
-    """The speed, in rows per second, over a stretch of time that begins at `at` seconds after the start."""
+    """The speed, in rows per second, over a stretch of time that begins after `at` seconds of work."""
 
     at: float
     seconds: float
@@ -22,7 +22,7 @@ class Point:
 
 
 def speed_over_time(samples: Sequence[Sequence[float]], columns: int = COLUMNS) -> tuple[Point, ...]:
-    """Turn [[seconds since the start, rows handled so far], …] into speeds over equal stretches of time.
+    """Turn [[seconds of work, rows handled so far], …] into speeds over equal stretches of time.
 
     Samples come with each commit, so they lie unevenly; between two of them rows are taken to flow evenly.
     """

@@ -1,5 +1,7 @@
 """What an import would change is counted and looked at before it lands."""
 
+from datetime import timedelta
+
 import pytest
 from django.core.management import call_command
 
@@ -253,3 +255,17 @@ def test_a_missing_row_that_somebody_switched_off_meanwhile_is_left_alone(load, 
     assert (run.state, run.deactivated) == ("done", 1)
     assert query("SELECT sku FROM products_product WHERE active") == [("a",)]
     assert query(f"SELECT kind, before->>'active' FROM importer_change_{run.pk}") == [("u", "true")]
+
+
+def test_picture_of_speed_leaves_out_the_time_in_which_nobody_worked(review):
+    run = review(catalogue(3))
+    Import.objects.filter(pk=run.pk).update(started_at=run.started_at - timedelta(days=1))
+    read = run.samples[-1][0]
+
+    control.approve(run, None)
+    go_on(run)
+
+    assert run.state == "done"
+    moments = [at for at, rows in run.samples]
+    assert moments == sorted(moments)
+    assert read < moments[-1] < sum(run.seconds.values()) + 5
