@@ -5,6 +5,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from cards import lookup
+from cards.cleaners import same_phone
 from cards.forms import LookupForm
 from cards.models import CardEvent
 
@@ -19,7 +20,10 @@ def index(request: HttpRequest) -> HttpResponse:
     found = lookup.find(asked["card_id"], asked["mobile"])
     context = {"form": form, "asks": form.asks, "found": found, "any": bool(found.cards) or CardEvent.objects.exists()}
     if form.asks and not found.cards:
-        return render(request, "cards/index.html", {**context, "unknown": lookup.unknown(**asked)}, status=404)
+        # In a hurry the number is typed into the first box.
+        mobile = "" if asked["mobile"] or not same_phone(asked["card_id"]) else asked["card_id"]
+        context |= {"unknown": lookup.unknown(**asked), "mobile": mobile}
+        return render(request, "cards/index.html", context, status=404)
     return render(request, "cards/index.html", context)
 
 

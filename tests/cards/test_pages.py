@@ -93,6 +93,17 @@ def test_lookup_of_what_is_unknown_is_404_with_a_sentence(reader: Client, query:
 
 
 @pytest.mark.parametrize(
+    ("query", "offered"),
+    [("card_id=%2B971+58+5949014", True), ("card_id=ZYW99", False), ("card_id=0585949014&mobile=0585949014", False)],
+)
+def test_number_in_the_box_of_the_card_leads_to_its_own_box(reader: Client, query: str, offered: bool) -> None:
+    report(PICKED_UP)
+    page = reader.get(f"/cards/?{query}")
+    assert page.status_code == 404
+    assert ('<a href="/cards/?mobile=%2B971%2058%205949014">Look for the mobile number +971 58 5949014</a>' in page.text) is offered
+
+
+@pytest.mark.parametrize(
     ("query", "sentence"),
     [
         ("mobile=12", "“12” has fewer than nine digits; write the whole mobile number."),
