@@ -100,7 +100,9 @@ def test_number_in_the_box_of_the_card_leads_to_its_own_box(reader: Client, quer
     report(PICKED_UP)
     page = reader.get(f"/cards/?{query}")
     assert page.status_code == 404
-    assert ('<a href="/cards/?mobile=%2B971%2058%205949014">Look for the mobile number +971 58 5949014</a>' in page.text) is offered
+    assert (
+        '<a href="/cards/?mobile=%2B971%2058%205949014">Look for the mobile number +971 58 5949014</a>' in page.text
+    ) is offered
 
 
 @pytest.mark.parametrize(
