@@ -4,20 +4,20 @@ One transaction at a time says what of a dataset is stored when (locks.turn), be
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DataError, IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import User
 from importer import datasets, locks
 from importer.datasets import Dataset
-from importer.loaders.holding import barring, policy_of, row_at
+from importer.loaders.holding import barring, policy_of, row_at, stored
 from importer.models import Change, Held, HeldValue, Import
 from importer.policies import HoldWithin
 from importer.values import ImportProblem
@@ -26,10 +26,8 @@ log = logging.getLogger(__name__)
 
 #: A row that is stored no later than this behind its moment bears the moment itself, so that those behind it keep theirs.
 PUNCTUAL = timedelta(seconds=5)
-#: Rows that are stored in one transaction.
+#: Rows that are stored, or forgotten, in one transaction.
 SLICE = 200
-
-
 #: Moments of which a picture is drawn.
 PICTURED = 20_000
 
@@ -58,12 +56,12 @@ class Gone(ImportProblem):
 
 def store_due() -> int:
     """Store the rows whose moment has come, in order; returns how many. Harmless at any time and twice at once."""
-    stored = 0
+    done = 0
     for dataset in datasets.all():
         if isinstance(dataset.policy, HoldWithin):
             while _due(dataset.name, timezone.now()).exists():
-                stored += _store_some(dataset)
-    return stored
+                done += _store_some(dataset)
+    return done
 
 
 def _due(dataset: str, now: datetime) -> QuerySet[Held]:
@@ -72,36 +70,34 @@ def _due(dataset: str, now: datetime) -> QuerySet[Held]:
 
 def _store_some(dataset: Dataset) -> int:
     """Look at the next few rows that are due, and store them or put them off; returns how many were stored."""
-    stored = 0
+    done = 0
     with transaction.atomic():
         locks.turn(dataset.name)
         now = timezone.now()
-        found = list(_due(dataset.name, now)[:SLICE])
-        for held in found:
+        for held in list(_due(dataset.name, now)[:SLICE]):
             at = held.due_at if now - held.due_at <= PUNCTUAL else now
-            earliest = _earliest(dataset, held)
-            if earliest is not None and earliest > at:
-                _put_off(dataset, held, earliest)
-            else:
-                _store(dataset, held, at)
-                stored += 1
-    return stored
+            earliest = _earliest(dataset, held, at)
+            if earliest > at:
+                # Those before it were late, for the timetable stood still, or somebody let another row through.
+                _put_off(held, earliest)
+                continue
+            try:
+                with transaction.atomic():
+                    _store(dataset, held, at)
+                done += 1
+            except (IntegrityError, DataError):
+                log.exception("Held row %s could not be stored, and is tried again later.", held.pk)
+                _put_off(held, now + policy_of(dataset).window)
+    return done
 
 
-def _earliest(dataset: Dataset, held: Held) -> datetime | None:
-    """When the row may be stored by what is stored already; None when nothing bars it."""
-    policy = policy_of(dataset)
-    live: Any = dataset.model._default_manager
-    barred = [
-        last + policy.window
-        for column, value in barring(policy, held.values)
-        if (last := live.filter(**{column: value}).order_by("-created_at").values_list("created_at", flat=True).first())
-    ]
-    return max(barred, default=None)
+def _earliest(dataset: Dataset, held: Held, at: datetime) -> datetime:
+    """When the row may be stored by what is stored already: `at`, or later."""
+    found = (stored(dataset, column, [value], at).get(value, at) for column, value in barring(policy_of(dataset), held.values))
+    return max(at, *found)
 
 
-def _put_off(dataset: Dataset, held: Held, until: datetime) -> None:
-    """Those before it were late, for the timetable stood still, or somebody let another row through."""
+def _put_off(held: Held, until: datetime) -> None:
     held.due_at = until
     held.save(update_fields=["due_at"])
     HeldValue.objects.filter(held=held).update(due_at=until)
@@ -116,13 +112,12 @@ def _store(dataset: Dataset, held: Held, at: datetime, **fields: Any) -> None:
     Change.objects.create(
         dataset=dataset.name, row_id=made.pk, run_id=held.run_id, line=held.line, at=at, kind=Change.Kind.CREATED
     )
-    _end([held], Held.State.STORED, row_id=made.pk)
+    _end(Held.objects.filter(pk=held.pk), Held.State.STORED, row_id=made.pk)
 
 
-def _end(ended: Iterable[Held], state: Held.State, **fields: Any) -> None:
-    numbers = [held.pk for held in ended]
-    HeldValue.objects.filter(held__in=numbers).delete()
-    Held.objects.filter(pk__in=numbers).update(state=state, ended_at=timezone.now(), **fields)
+def _end(waiting: QuerySet[Held], state: Held.State, **fields: Any) -> int:
+    HeldValue.objects.filter(held__in=waiting).delete()
+    return waiting.update(state=state, ended_at=timezone.now(), **fields)
 
 
 def release(held_id: int, person: User | None) -> None:
@@ -133,9 +128,8 @@ def release(held_id: int, person: User | None) -> None:
     with transaction.atomic():
         held, dataset = _waiting(held_id)
         now, policy = timezone.now(), policy_of(dataset)
-        earliest = _earliest(dataset, held)
         # Let through by a person, it is outside the rule that the database keeps.
-        _store(dataset, held, now, **({policy.until: now} if earliest is not None and earliest > now else {}))
+        _store(dataset, held, now, **({policy.until: now} if _earliest(dataset, held, now) > now else {}))
         Held.objects.filter(pk=held.pk).update(decided_by=person)
     log.info("Held row %s was let through by %s.", held_id, person)
 
@@ -144,7 +138,7 @@ def discard(held_id: int, person: User | None) -> None:
     """Never store a waiting row. Those behind it keep their moments. Raises Gone."""
     with transaction.atomic():
         held, _ = _waiting(held_id)
-        _end([held], Held.State.DISCARDED, decided_by=person)
+        _end(Held.objects.filter(pk=held.pk), Held.State.DISCARDED, decided_by=person)
     log.info("Held row %s was discarded by %s.", held_id, person)
 
 
@@ -165,9 +159,7 @@ def discard_of(run: Import, person: User | None) -> int:
     if not Held.objects.filter(run=run).exists():
         return 0
     locks.turn(run.dataset)
-    waiting = list(Held.objects.filter(run=run, state=Held.State.WAITING).only("pk"))
-    _end(waiting, Held.State.DISCARDED, decided_by=person)
-    return len(waiting)
+    return _end(Held.objects.filter(run=run, state=Held.State.WAITING), Held.State.DISCARDED, decided_by=person)
 
 
 def waiting_of(run: Import) -> int:
@@ -177,40 +169,39 @@ def waiting_of(run: Import) -> int:
 
 def described(waiting: Sequence[Held]) -> list[Waiting]:
     """Rows of a list with what holds each of them; two queries for each column that bars."""
-    now, before = timezone.now(), _before(waiting)
+    now, closed = timezone.now(), _closed(waiting)
     shown = []
     for held in waiting:
-        barred = {column for column, times in before.items() if _holds(held, times.get(held.values.get(column) or "", ()))}
-        names = [column.name for column in datasets.of_old(held.dataset).columns]
-        cells = [Cell(name, held.values.get(name) or "", name in barred) for name in names]
+        cells = []
+        for column in datasets.of_old(held.dataset).columns:
+            text = held.values.get(column.name) or ""
+            spans = closed.get((held.dataset, column.name, text), ())
+            cells.append(Cell(column.name, text, any(at < held.due_at <= free for at, free in spans)))
         shown.append(Waiting(held, cells, max(0.0, (held.due_at - now).total_seconds())))
     return shown
 
 
-def _holds(held: Held, times: Iterable[datetime]) -> bool:
-    """True when one of `times` is so close before the row's moment that it may come no earlier."""
-    window = policy_of(datasets.of_old(held.dataset)).window
-    return any(held.due_at - window <= at < held.due_at for at in times)
-
-
-def _before(waiting: Sequence[Held]) -> dict[str, dict[str, list[datetime]]]:
-    """When rows with the same values were stored, or will be: {column: {value: moments}}"""
-    times: dict[str, dict[str, list[datetime]]] = {}
+def _closed(waiting: Sequence[Held]) -> dict[tuple[str, str, str], list[tuple[datetime, datetime]]]:
+    """When rows with the same values were stored, or will be, and from when another may be, by (dataset, column, value)."""
+    spans: dict[tuple[str, str, str], list[tuple[datetime, datetime]]] = {}
     for name in {held.dataset for held in waiting}:
         dataset = datasets.of_old(name)
         policy, mine = policy_of(dataset), [held for held in waiting if held.dataset == name]
-        since = min(held.due_at for held in mine) - policy.window
+        first, live = min(held.due_at for held in mine), dataset.model._default_manager
         for column in policy.match:
             values = {value for held in mine if (value := held.values.get(column))}
-            live: Any = dataset.model._default_manager
-            stored = live.filter(**{f"{column}__in": values}, created_at__gte=since).values_list(column, "created_at")
-            held_back = HeldValue.objects.filter(dataset=name, column=column, value__in=values, due_at__gte=since)
-            for value, at in [*stored, *held_back.values_list("value", "due_at")]:
-                times.setdefault(column, {}).setdefault(value, []).append(at)
-    return times
+            near: Any = live.filter(**{f"{column}__in": values}, created_at__gte=policy.since(first))
+            for value, at, until in near.values_list(column, "created_at", policy.until):
+                spans.setdefault((name, column, value), []).append((at, policy.free(at, until)))
+            others = HeldValue.objects.filter(dataset=name, column=column, value__in=values, due_at__gte=first - policy.window)
+            for value, at in others.values_list("value", "due_at"):
+                spans.setdefault((name, column, value), []).append((at, at + policy.window))
+    return spans
 
 
 def forget() -> None:
     """Forget rows that were stored or discarded more than LOADIFY_CHANGES_DAYS ago."""
     old = timezone.now() - timedelta(days=settings.LOADIFY_CHANGES_DAYS)
-    Held.objects.exclude(state=Held.State.WAITING).filter(ended_at__lt=old).delete()
+    ended = Held.objects.exclude(state=Held.State.WAITING).filter(ended_at__lt=old)
+    while some := list(ended.values_list("pk", flat=True)[:SLICE]):
+        Held.objects.filter(pk__in=some).delete()

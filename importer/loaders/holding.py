@@ -99,7 +99,8 @@ class HoldingPostgres(PostgresLoader):
         for column in policy.match:
             c = quoted(column)
             busy = f"""(SELECT value, max(until) AS until FROM (
-                SELECT {c} AS value, created_at + %(window)s AS until FROM {self.table} WHERE created_at > %(now)s - %(window)s
+                SELECT {c} AS value, greatest(created_at + %(window)s, {quoted(policy.until)}) AS until
+                FROM {self.table} WHERE created_at > %(now)s - %(window)s
                 UNION ALL SELECT value, greatest(due_at, %(now)s) + %(window)s FROM {_HELD}
                 WHERE dataset = %(dataset)s AND "column" = '{column}') latest GROUP BY value HAVING max(until) > %(now)s)"""
             early.append(
@@ -135,28 +136,29 @@ class HoldingPostgres(PostgresLoader):
         policy = policy_of(self.dataset)
         columns = [quoted(column) for column in policy.match]
         counts = ", ".join(f"count(*) OVER (PARTITION BY {c}) AS n{place}" for place, c in enumerate(columns))
-        lasts = ", ".join(
-            f"""(SELECT max(at) FROM (
-                SELECT max(t.created_at) AS at FROM {self.table} t WHERE t.{c} = b.{c} AND t.created_at > %(cutoff)s
-                UNION ALL SELECT greatest(max(h.due_at), CASE WHEN count(*) > 0 THEN %(now)s END) FROM {_HELD} h
-                WHERE h.dataset = %(dataset)s AND h."column" = '{name}' AND h.value = b.{c}) last) AS last{place}"""
+        frees = ", ".join(
+            f"""(SELECT max(free) FROM (
+                SELECT greatest(max(t.created_at) + %(window)s, max(t.{quoted(policy.until)})) AS free
+                FROM {self.table} t WHERE t.{c} = b.{c} AND t.created_at > %(since)s
+                UNION ALL SELECT greatest(max(h.due_at), CASE WHEN count(*) > 0 THEN %(now)s END) + %(window)s FROM {_HELD} h
+                WHERE h.dataset = %(dataset)s AND h."column" = '{name}' AND h.value = b.{c}) known) AS free{place}"""
             for place, (c, name) in enumerate(zip(columns, policy.match, strict=True))
         )
-        busy = " OR ".join(f"({c} <> '' AND (n{i} > 1 OR last{i} IS NOT NULL))" for i, c in enumerate(columns))
-        named = ", ".join(f"last{place}" for place in range(len(columns)))
+        busy = " OR ".join(f"({c} <> '' AND (n{i} > 1 OR free{i} > %(now)s))" for i, c in enumerate(columns))
+        named = ", ".join(f"free{place}" for place in range(len(columns)))
         found = rows(
             f"""WITH bucket AS MATERIALIZED (
                 SELECT p.line, {", ".join(f"s.{c}" for c in columns)} FROM {self.plan} p {self.staged()} WHERE {AT_HAND}),
-            looked AS (SELECT b.*, {counts}, {lasts} FROM bucket b)
+            looked AS (SELECT b.*, {counts}, {frees} FROM bucket b)
             SELECT line, {", ".join(columns)}, {named} FROM looked WHERE {busy} ORDER BY line""",
-            bucket | {"dataset": self.dataset.name, "cutoff": bucket["now"] - policy.window},
+            bucket | {"dataset": self.dataset.name, "window": policy.window, "since": policy.since(bucket["now"])},
         )
         moments = Moments(policy.window, bucket["now"])
         waiting = []
         for line, *rest in found:
-            values, last = rest[: len(columns)], rest[len(columns) :]
-            for column, value, at in zip(policy.match, values, last, strict=True):
-                moments.know((column, value), at)
+            values, known = rest[: len(columns)], rest[len(columns) :]
+            for column, value, free in zip(policy.match, values, known, strict=True):
+                moments.know((column, value), free)
             moment = moments.of(barring(policy, dict(zip(policy.match, values, strict=True))))
             if moment > moments.now:
                 waiting.append((line, moment))
@@ -229,8 +231,8 @@ class HoldingPortable(PortableLoader):
         moments = Moments(policy.window, at)
         for column in policy.match:
             values = {staged.values[column] for staged in page if staged.values[column]}
-            for value, last in latest(self.dataset, column, values, at).items():
-                moments.know((column, value), last)
+            for value, free in taken(self.dataset, column, values, at).items():
+                moments.know((column, value), free)
         return {staged.line: moments.of(barring(policy, staged.values)) for staged in page}
 
     def _store(self, page: list[StagedRow], at: datetime) -> int:
@@ -242,16 +244,22 @@ class HoldingPortable(PortableLoader):
         return len(stored)
 
 
-def latest(dataset: Dataset, column: str, values: Iterable[str], now: datetime) -> dict[str, datetime]:
-    """When `values` of a column were stored last, if that matters, or will be stored last as things stand.
+def stored(dataset: Dataset, column: str, values: Iterable[str], now: datetime) -> dict[str, datetime]:
+    """From when `values` of a column may be stored again by the rows that are stored; values of old rows are left out."""
+    policy, live = policy_of(dataset), dataset.model._default_manager
+    found: Any = live.filter(**{f"{column}__in": list(values)}, created_at__gt=policy.since(now)).values_list(column)
+    lasts = found.annotate(last=Max("created_at"), until=Max(policy.until)).order_by()
+    return {value: policy.free(last, until) for value, last, until in lasts}
+
+
+def taken(dataset: Dataset, column: str, values: Iterable[str], now: datetime) -> dict[str, datetime]:
+    """From when `values` of a column may be stored again, by the rows that are stored and those that wait.
 
     A row that waits goes before new ones, even when its moment is past because the timetable stood still.
     """
-    wanted, since = list(values), now - policy_of(dataset).window
-    live: Any = dataset.model._default_manager
-    stored = live.filter(**{f"{column}__in": wanted}, created_at__gt=since).values_list(column)
+    wanted, window = list(values), policy_of(dataset).window
+    free = stored(dataset, column, wanted, now)
     waiting = HeldValue.objects.filter(dataset=dataset.name, column=column, value__in=wanted).values_list("value")
-    last = dict(stored.annotate(last=Max("created_at")).order_by())
     for value, due_at in waiting.annotate(last=Max("due_at")).order_by():
-        last[value] = max(due_at, now, last.get(value, now))
-    return last
+        free[value] = max(max(due_at, now) + window, free.get(value, now))
+    return free

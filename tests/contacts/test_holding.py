@@ -50,10 +50,10 @@ def later(monkeypatch):
 
 
 def waiting(run: Import | None = None) -> list[tuple[int, timedelta]]:
-    """Line and wait of each held row, rounded to a second."""
+    """Line and wait of each held row, to the next five seconds: the machine may be slow."""
     rows = Held.objects.filter(state=Held.State.WAITING, **({"run": run} if run else {})).order_by("due_at", "id")
     now = timezone.now()
-    return [(row.line, timedelta(seconds=round((row.due_at - now).total_seconds()))) for row in rows]
+    return [(row.line, timedelta(seconds=5 * round((row.due_at - now).total_seconds() / 5))) for row in rows]
 
 
 def stored() -> list[str]:
@@ -161,6 +161,44 @@ def test_window_is_a_setting(take, settings):
     settings.LOADIFY_HOLD_SECONDS = 5
     take("A,011223344,", "B,011223344,")
     assert waiting() == [(3, timedelta(seconds=5))]
+
+
+def test_shorter_window_is_for_what_comes_from_now_on(take, later, settings):
+    take("A,011223344,", "B,011223344,")
+    settings.LOADIFY_HOLD_SECONDS = 10
+    run = take("C,011223344,", "D,077112233,")
+    # A was stored with the promise of three minutes, which the database keeps.
+    assert (run.state, run.created, run.held) == (State.DONE, 1, 1)
+    assert waiting() == [(3, WINDOW), (2, WINDOW + timedelta(seconds=10))]
+    Held.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    HeldValue.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    assert held.store_due() == 0
+    closed = Contact.objects.get(name="A").closed_until
+    assert [row.due_at for row in Held.objects.filter(state=Held.State.WAITING)] == [closed, closed]
+    assert later(minutes=3, seconds=1) == 1
+    assert later(minutes=3, seconds=12) == 1
+    assert stored() == ["A", "D", "B", "C"]
+
+
+def test_longer_window_is_for_what_was_stored_already_too(take, settings):
+    take("A,011223344,")
+    settings.LOADIFY_HOLD_SECONDS = 300
+    take("B,011223344,")
+    assert waiting() == [(2, timedelta(seconds=300))]
+
+
+def test_row_that_the_database_refuses_keeps_no_other_from_being_stored(take, later, caplog):
+    take("A,011223344,", "B,011223344,", "C,077112233,", "D,077112233,")
+    bad = Held.objects.get(line=3)
+    bad.values["name"] = "B" * 300
+    bad.save()
+    assert later(minutes=3, seconds=1) == 1
+    assert stored() == ["A", "C", "D"]
+    bad.refresh_from_db()
+    assert bad.state == Held.State.WAITING
+    assert bad.due_at > timezone.now() + WINDOW
+    assert HeldValue.objects.get().due_at == bad.due_at
+    assert f"Held row {bad.pk} could not be stored" in caplog.text
 
 
 @pytest.mark.django_db
