@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DataError, IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import User
@@ -165,6 +165,18 @@ def discard_of(run: Import, person: User | None) -> int:
 def waiting_of(run: Import) -> int:
     """Rows of an import that wait."""
     return Held.objects.filter(run=run, state=Held.State.WAITING).count()
+
+
+def fitting(rows: QuerySet[Held], typed: str) -> QuerySet[Held]:
+    """Those of `rows` with `typed` in one of their texts, or that it spells otherwise."""
+    fits = Q(pk__in=[])
+    for dataset in datasets.all():
+        if isinstance(dataset.policy, HoldWithin):
+            texts = [(f"{column.name}__icontains", typed) for column in dataset.columns]
+            spelt = [(personal.column, value) for personal in dataset.personal if (value := personal.same(typed))]
+            for lookup, value in [*texts, *spelt]:
+                fits |= Q(**{"dataset": dataset.name, f"values__{lookup}": value})
+    return rows.filter(fits)
 
 
 def described(waiting: Sequence[Held]) -> list[Waiting]:

@@ -21,6 +21,8 @@ from importer.pictures import moments_ahead
 from pages.http import render_part, wants_part
 from pages.paging import page, total
 
+#: Characters of a search.
+MOST_TYPED = 255
 VERBS: dict[str, tuple[Callable[[int, User | None], None], str]] = {
     "release": (held.release, "The row was stored."),
     "discard": (held.discard, "The row was discarded; it will never be stored."),
@@ -29,25 +31,31 @@ VERBS: dict[str, tuple[Callable[[int, User | None], None], str]] = {
 
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    """Waiting rows in the order of their moments, of one import (`?import=`) or of all whose rows the person may see."""
+    """Waiting rows in the order of their moments, of one import (`?import=`) or of all whose rows the person may see, and of
+    those the ones that have a piece of text (`?q=`)."""
     return _shown(request)
 
 
 def _shown(request: HttpRequest, problem: str = "", said: str = "") -> HttpResponse:
     everything = Held.objects.filter(state=Held.State.WAITING)
     visible = everything if person(request).is_staff else everything.filter(run__owner=person(request))
-    run, cursor = _asked(request), request.GET.get("page", "")
-    address = urlencode({"import": run.public_id}) if run else ""
+    run, typed, cursor = _asked(request), _typed(request), request.GET.get("page", "")
+    address = _address(request)
     if run is not None:
         everything, visible = everything.filter(run=run), visible.filter(run=run)
+    others = total(everything.exclude(pk__in=visible.values("pk")), narrowed=True)
+    if typed:
+        visible = held.fitting(visible, typed)
     found = page(visible.select_related("run__owner", "run__file"), cursor, by=("due_at", "id"))
     number = total(visible, narrowed=True)
     context = {
         "run": run,
+        "typed": typed,
+        "most_typed": MOST_TYPED,
         "page": found,
         "rows": held.described(found.rows),
         "total": number,
-        "others": total(everything.exclude(pk__in=visible.values("pk")), narrowed=True),
+        "others": others,
         "picture": moments_ahead(visible.order_by("due_at").values_list("due_at", flat=True)[: held.PICTURED], timezone.now()),
         "address": address,
         "here": f"{reverse('held')}?{urlencode({'page': cursor})}{'&' if address else ''}{address}",
@@ -72,8 +80,20 @@ def decide(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     if wants_part(request):
         return _shown(request, problem, said)
     messages.add_message(request, messages.ERROR if problem else messages.SUCCESS, problem or said)
+    address = _address(request)
+    return redirect(f"{reverse('held')}?{address}" if address else "held")
+
+
+def _address(request: HttpRequest) -> str:
+    """What the address asks for but the page, as a query."""
     run = _asked(request)
-    return redirect(f"{reverse('held')}?{urlencode({'import': run.public_id})}" if run else "held")
+    asked = {"import": str(run.public_id) if run else "", "q": _typed(request)}
+    return urlencode({name: value for name, value in asked.items() if value})
+
+
+def _typed(request: HttpRequest) -> str:
+    # No database takes a NUL; no row has one.
+    return request.GET.get("q", "").replace("\0", "").strip()[:MOST_TYPED]
 
 
 def _asked(request: HttpRequest) -> Import | None:

@@ -71,6 +71,43 @@ def test_address_that_names_no_import_shows_all(people, run):
     assert "ben@y.am" in client(people["owner"]).get(reverse("held"), {"import": "nonsense"}).text
 
 
+@pytest.mark.parametrize(
+    ("typed", "lines"),
+    [
+        ("ben", [3]),
+        ("BEN@Y.am", [3]),
+        ("11 22 33 44", [3, 4]),
+        ("+374 (11) 22-33-44", [3, 4]),
+        ("011223344", [3, 4]),
+        ("nobody", []),
+        ("a\0b", []),
+        ("%", []),
+    ],
+)
+def test_rows_are_found_by_a_piece_of_text_or_any_spelling_of_a_phone(people, run, typed, lines):
+    page = client(people["owner"]).get(reverse("held"), {"q": typed})
+    assert [row.held.line for row in page.context["rows"]] == lines
+    assert f'value="{typed.replace(chr(0), "")}"' in page.text
+    if not lines:
+        assert "waits. It may be stored by now, or have been discarded." in page.text
+
+
+def test_search_finds_no_rows_of_other_people(people, run):
+    page = client(people["other"]).get(reverse("held"), {"q": "ben"})
+    assert "ben@y.am" not in page.text
+    assert "waits among those that you may see." in page.text
+
+
+def test_what_is_asked_for_stays_when_a_row_is_decided_about(people, run):
+    asked = f"import={run.public_id}&q=ben"
+    page = client(people["owner"]).get(f"{reverse('held')}?{asked}", headers=HTMX)
+    waiting = Held.objects.get(line=3)
+    address = f"{reverse('held-discard', args=[waiting.pk])}?{asked}"
+    assert f'action="{address}"'.replace("&", "&amp;") in page.text
+    answer = client(people["owner"]).post(address)
+    assert answer["Location"] == f"/held/?{asked}"
+
+
 def test_owner_lets_a_row_through(people, run):
     waiting = Held.objects.get(line=3)
     answer = client(people["owner"]).post(reverse("held-release", args=[waiting.pk]))
