@@ -4,6 +4,7 @@ One transaction at a time says what of a dataset is stored when (locks.turn), be
 """
 
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,6 +31,8 @@ PUNCTUAL = timedelta(seconds=5)
 SLICE = 200
 #: Moments of which a picture is drawn.
 PICTURED = 20_000
+#: A piece of a phone number as people type it.
+_DIGITS = re.compile(r"[\d\s()./-]{3,}")
 
 
 @dataclass(frozen=True)
@@ -168,11 +171,15 @@ def waiting_of(run: Import) -> int:
 
 
 def fitting(rows: QuerySet[Held], typed: str) -> QuerySet[Held]:
-    """Those of `rows` with `typed` in one of their texts, or that it spells otherwise."""
+    """Those of `rows` with `typed` in one of their texts, or that it spells otherwise; of phone numbers a piece will do."""
     fits = Q(pk__in=[])
+    pieces = [typed]
+    if _DIGITS.fullmatch(typed):
+        # Numbers are kept without blanks and brackets, and without the zero that stands before them within a country.
+        pieces.append(re.sub(r"\D", "", typed).lstrip("0"))
     for dataset in datasets.all():
         if isinstance(dataset.policy, HoldWithin):
-            texts = [(f"{column.name}__icontains", typed) for column in dataset.columns]
+            texts = [(f"{column.name}__icontains", piece) for column in dataset.columns for piece in pieces if piece]
             spelt = [(personal.column, value) for personal in dataset.personal if (value := personal.same(typed))]
             for lookup, value in [*texts, *spelt]:
                 fits |= Q(**{"dataset": dataset.name, f"values__{lookup}": value})

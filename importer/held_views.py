@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import person
 from accounts.models import User
-from importer import held
+from importer import datasets, held
 from importer.access import may_see_rows
 from importer.models import Held, Import
 from importer.pictures import moments_ahead
@@ -52,6 +52,11 @@ def _shown(request: HttpRequest, problem: str = "", said: str = "") -> HttpRespo
         "run": run,
         "typed": typed,
         "most_typed": MOST_TYPED,
+        "stored": [
+            (dataset.title.lower(), f"{reverse('data-rows', args=[dataset.name])}?{urlencode({'q': typed})}")
+            for dataset in datasets.all()
+            if typed and dataset.holds
+        ],
         "page": found,
         "rows": held.described(found.rows),
         "total": number,

@@ -79,6 +79,8 @@ def test_address_that_names_no_import_shows_all(people, run):
         ("11 22 33 44", [3, 4]),
         ("+374 (11) 22-33-44", [3, 4]),
         ("011223344", [3, 4]),
+        ("011 22", [3, 4]),
+        ("000", []),
         ("nobody", []),
         ("a\0b", []),
         ("%", []),
@@ -96,6 +98,7 @@ def test_search_finds_no_rows_of_other_people(people, run):
     page = client(people["other"]).get(reverse("held"), {"q": "ben"})
     assert "ben@y.am" not in page.text
     assert "waits among those that you may see." in page.text
+    assert '<a href="/data/contacts/?q=ben">Look among the contacts</a>' in page.text
 
 
 def test_what_is_asked_for_stays_when_a_row_is_decided_about(people, run):
