@@ -30,17 +30,24 @@ def workers(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> 
         yield workers
 
 
+@pytest.fixture(scope="module")
+def outcomes() -> list[tuple[object, ...]]:
+    """What came of the sample once nothing disturbed its import: after the first test that asks."""
+    return []
+
+
 @pytest.fixture
-def undisturbed(sample: Path) -> tuple[object, ...]:
-    run = submit(sample)
-    runner.run(run.pk)
-    run.refresh_from_db()
-    assert finish(run).state == State.DONE
-    assert run.rejected == ROWS // 100
-    assert len(run.checkpoint["lanes"]) == 2
-    result = outcome(run)
-    clear()
-    return result
+def undisturbed(sample: Path, outcomes: list[tuple[object, ...]]) -> tuple[object, ...]:
+    if not outcomes:
+        run = submit(sample)
+        runner.run(run.pk)
+        run.refresh_from_db()
+        assert finish(run).state == State.DONE
+        assert run.rejected == ROWS // 100
+        assert len(run.checkpoint["lanes"]) == 2
+        outcomes.append(outcome(run))
+        clear()
+    return outcomes[0]
 
 
 def kill_in(run: Import, phase: State, workers: Workers) -> bool:
