@@ -4,7 +4,6 @@ It needs the datasets of this code and a database with its tables, any that Djan
 rows. A message that comes twice, to whichever consumer, counts once, because its row in the inbox can be there only once.
 """
 
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -32,8 +31,8 @@ Outcome = Inbox.Outcome
 REFUSALS = (DatabaseError, ValidationError, ValueError)
 #: Times that a batch is stored anew because another consumer stored some of its keys meanwhile.
 _TRIES = 5
-#: Of a message without an id of its own, or with one that is longer; and of a reason as it travels.
-_LONGEST_ID, _LONGEST_REASON = 80, 2_000
+#: Of a reason as it travels.
+_LONGEST_REASON = 2_000
 #: The header of a message that somebody sent again after it was rejected.
 REPLAY = "replay"
 
@@ -143,13 +142,9 @@ def _bury(queues: Queues, dead: Sequence[Dead]) -> None:
         headers = {"reason": storable(one.reason)[:_LONGEST_REASON]}
         if one.place:
             headers |= {"import": str(one.place[0]), "line": str(one.place[1])}
-        letters.setdefault(one.taken.queue, []).append(Letter(one.taken.body, _id(one.taken), headers))
+        letters.setdefault(one.taken.queue, []).append(Letter(one.taken.body, one.taken.digest, headers))
     for queue, sent in letters.items():
         queues.publish(dead_queue(queue), sent)
-
-
-def _id(taken: Taken) -> str:
-    return taken.id if 0 < len(taken.id) <= _LONGEST_ID else hashlib.sha256(taken.id.encode() + taken.body).hexdigest()
 
 
 # --- storing -------------------------------------------------------------------------------------------------------
@@ -235,7 +230,7 @@ def _tell(outcomes: dict[Place, Outcome], again: set[Place], refused: dict[Place
         mended = sorted(line for _, line in mine.keys() & again)
         counts["rejected"] -= len(mended)
         rejects = [
-            (line, {name: storable(text) for name, text in dead.cells.items()}, storable(dead.reason))
+            (line, {storable(name): storable(text) for name, text in dead.cells.items()}, storable(dead.reason))
             for (owner, line), dead in refused.items()
             if owner == run
         ]

@@ -35,7 +35,7 @@ def keep(taken: Collection[Taken]) -> None:
             "line": _line(str(one.headers.get("line") or "")),
         }
         fresh = {"came_at": timezone.now(), "replayed_at": None, "discarded_at": None, "decided_by": None}
-        DeadLetter.objects.update_or_create(message_id=one.id[:100], defaults=letter | fresh)
+        DeadLetter.objects.update_or_create(message_id=one.digest, defaults=letter | fresh)
 
 
 def _run(text: str) -> Import | None:

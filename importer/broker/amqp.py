@@ -4,8 +4,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import takewhile
+from struct import error as TooShort
 from typing import Any
 
+from amqp import serialization
+from amqp.exceptions import FrameSyntaxError
 from kombu import Connection
 
 from importer.broker.letters import BrokerAway, Letter, Taken
@@ -14,6 +17,20 @@ from importer.broker.letters import BrokerAway, Letter, Taken
 _STRETCH = 500
 #: Seconds: to connect, to wait for a broker that takes nothing (RabbitMQ short of memory), and between two life signs.
 _CONNECT, _WRITE, _HEARTBEAT = 5, 20, 30
+
+_decode_properties = serialization.decode_properties_basic
+
+
+def _readable_properties(data: bytes, offset: int) -> tuple[dict[str, Any], int]:
+    """What a message says of itself, or nothing when it is no text, a moment in the year 55,000 or of an unknown kind: py-amqp
+    would raise that out of the connection, for this message whoever takes it, and so stop all that come after."""
+    try:
+        return _decode_properties(data, offset)
+    except (ValueError, OverflowError, ArithmeticError, OSError, TooShort, FrameSyntaxError, RecursionError):
+        return {}, offset
+
+
+serialization.PROPERTY_CLASSES[serialization.Basic.CLASS_ID] = _readable_properties  # type: ignore[assignment]
 
 
 class AmqpQueues:
@@ -106,7 +123,7 @@ class AmqpQueues:
                 self._channel.basic_consume(queue, callback=lambda message, queue=queue: self._deliver(queue, message))
 
     def _deliver(self, queue: str, message: Any) -> None:
-        body = message.body if isinstance(message.body, bytes) else str(message.body).encode()
+        body = message.body if isinstance(message.body, bytes) else str(message.body).encode("utf-8", "surrogatepass")
         properties = message.properties
         headers = properties.get("application_headers") or {}
         self._came.append(Taken(queue, body, properties.get("message_id") or "", headers, message.delivery_tag))

@@ -116,9 +116,10 @@ class RedisQueues:
             body = self._channel.decode_body(message["body"], properties.get("body_encoding"))
             headers = dict(message.get("headers") or {})
             name = str(properties.get("message_id") or "")
-        except (ValueError, KeyError, TypeError, AttributeError):
+            data = body if isinstance(body, bytes) else str(body).encode("utf-8", "surrogatepass")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return Taken(queue, raw, "", {}, tag)
-        return Taken(queue, body if isinstance(body, bytes) else str(body).encode(), name, headers, tag)
+        return Taken(queue, data, name, headers, tag)
 
     def settle(self, taken: Iterable[Taken]) -> None:
         tags: dict[str, list[str]] = {}
