@@ -2,6 +2,7 @@
 
 import base64
 import json
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -68,6 +69,13 @@ def test_no_body_stops_a_consumer(submit, queue_broker):
     assert {bytes(letter.body) for letter in DeadLetter.objects.all()} == set(odd.values())
 
 
+class Milliseconds(datetime):
+    """A moment as programs write it that take AMQP's seconds for milliseconds."""
+
+    def utctimetuple(self) -> Any:
+        return 1970, 1, 1, 0, 0, 1_700_000_000_000
+
+
 @pytest.mark.parametrize("queue_broker", ["rabbitmq"], indirect=True)
 def test_what_a_message_of_rabbitmq_says_of_itself_stops_no_consumer(submit, queue_broker):
     odd: list[dict[str, Any]] = [
@@ -77,13 +85,13 @@ def test_what_a_message_of_rabbitmq_says_of_itself_stops_no_consumer(submit, que
         {"content_encoding": "zlib", "application_headers": {"compression": "application/x-nothing"}},
         {"application_headers": {"replay": [1, {"a": None}], "reason": {"a": 1}, "import": 5, "line": [], "x-death": [{}]}},
         {"application_headers": {"reason": b"\xff"}},
-        # A moment in milliseconds, as some programs write it.
         {"timestamp": 1_700_000_000_000},
         {"message_id": "\0\ud800"},
         {"message_id": "é" * 120},
         {"message_id": "€" * 80},
         {"content_type": "\ud800"},
-        {"app_id": "\ud800"},
+        {"app_id": b"caf\xe9", "message_id": b"\xff"},
+        {"application_headers": {"at": Milliseconds.now()}},
         {"message_id": ""},
     ]
     with Connection(queue_broker) as broker:
