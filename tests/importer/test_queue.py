@@ -1,22 +1,30 @@
 """Rows through a queue, in this process: what is published, what consumers make of it, and that the numbers add up."""
 
 import json
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from django.utils import timezone
+from kombu import Connection
 
 from cards.models import CardEvent
 from contacts.models import Person
 from importer import consuming, control, dead_letters, results, runner, tallies
 from importer.broker.choice import connected
-from importer.broker.letters import Letter, Taken, dead_queue, results_queue, rows_queue
+from importer.broker.letters import BrokerAway, Letter, Taken, dead_queue, results_queue, rows_queue
 from importer.models import CountedTally, DeadLetter, Import, Inbox, Reject, Tally
 from importer.options import Options
 from importer.readers.queue_rows import BadMessage, read
 from importer.states import State
+from loadify.embedded import free_port
+from loadify.processes import wait_until
+from tests.conftest import missing
 
 FILE = "name,email\nAda,ada@example.org\nBea,bea@example.org\nOther Ada, ADA@Example.org \nNobody,\nCy,cy@example.org\n"
 
@@ -253,7 +261,7 @@ def test_what_a_consumer_took_and_did_not_settle_goes_to_another(queue_broker, t
 
 @pytest.mark.parametrize("queue_broker", ["redis", "rabbitmq"], indirect=True)
 def test_any_program_with_kombu_reads_and_writes_the_rows(submit, queue_broker):
-    from kombu import Connection, Queue
+    from kombu import Queue
 
     run = sent(submit)
     with Connection(queue_broker) as broker, broker.SimpleQueue(Queue(rows_queue("people"), durable=True)) as queue:
@@ -294,7 +302,6 @@ def test_the_verbs_say_what_they_cannot_do_with_rows_that_were_sent(submit, queu
 
 @pytest.mark.parametrize("queue_broker", ["valkey"], indirect=True)
 def test_an_import_goes_on_when_the_broker_is_back(submit, queue_broker, monkeypatch):
-    from importer.broker.letters import BrokerAway
     from importer.loaders.queue import QueueLoader
 
     copy, away, seen = QueueLoader.copy, iter([True, True, False]), []
@@ -344,3 +351,49 @@ def test_a_dataset_with_layouts_comes_out_as_by_an_import(submit, load, queue_br
     assert (run.state, run.error) == (State.DONE, "")
     assert set(CardEvent.objects.values_list(*fields)) == expected and expected
     assert (run.created, run.rejected) == (plain.created, plain.rejected)
+
+
+@pytest.fixture(params=["valkey", "redis"])
+def own_redis(request: pytest.FixtureRequest, settings: Any, tmp_path: Path) -> Iterator[str]:
+    """A Valkey or a Redis whose memory nobody else needs."""
+    if request.param == "valkey":
+        yield settings.BROKER_URL
+        return
+    server, port = shutil.which("redis-server"), free_port()
+    if server is None:
+        missing("redis", "There is no redis-server here; on Debian: apt install redis-server.")
+    url = f"redis://127.0.0.1:{port}/0"
+    with (tmp_path / "redis.log").open("wb") as log:
+        options = ["--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+        process = subprocess.Popen([str(server), *options], cwd=tmp_path, stdout=log, stderr=log)
+    try:
+        assert wait_until(lambda: b"eady to accept" in (tmp_path / "redis.log").read_bytes(), 30)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def test_a_redis_without_memory_takes_no_rows_and_still_gives_out_what_it_has(own_redis, settings):
+    settings.BROKER_URL, settings.LOADIFY_QUEUE_RETURN = own_redis, 2
+    settings.LOADIFY_QUEUE_PREFIX = f"test{uuid4().hex}."
+    put(b"1", b"2", b"3")
+    with connected() as queues:
+        queues.listen([rows_queue("people")], 1)
+        assert len(queues.take(1)) == 1
+    time.sleep(settings.LOADIFY_QUEUE_RETURN + 1)
+    with Connection(own_redis) as broker:
+        client: Any = broker.channel().client
+        client.script_flush()
+        client.config_set("maxmemory", 1)
+        try:
+            with pytest.raises(BrokerAway, match="memory"):
+                put(b"4")
+            with connected() as queues:
+                queues.listen([rows_queue("people")], 3)
+                taken = queues.take(1)
+                assert sorted(one.body for one in taken) == [b"1", b"2", b"3"]
+                queues.settle(taken)
+            assert not client.keys(f"{settings.LOADIFY_QUEUE_PREFIX}*")
+        finally:
+            client.config_set("maxmemory", 0)
