@@ -22,8 +22,8 @@ _STRETCH = 1000
 _ANSWER, _LOOK = 30, 0.05
 
 #: KEYS: queue, hash {tag: message}, sorted set {tag: taken at}. ARGV: how many, a name for the tags, seconds to settle them in.
-#: First what others took too long ago goes back to where it is taken next. A server whose memory is full lets a script go on that
-#: has begun to write by removing something, so what it holds can still be taken; any Redis knows this, only new ones `allow-oom`.
+#: First what others took too long ago goes back to where it is taken next. A server whose memory is full lets a script go on
+#: that began by removing something, so what it holds can still be taken; any Redis does so, only new ones know `allow-oom`.
 _TAKE = """
 local now = tonumber(redis.call('TIME')[1])
 for _, tag in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now - ARGV[3], 'LIMIT', 0, 1000)) do

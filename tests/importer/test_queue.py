@@ -314,7 +314,7 @@ def test_an_import_goes_on_when_the_broker_is_back(submit, queue_broker, monkeyp
 
     monkeypatch.setattr(QueueLoader, "copy", copied)
     run = sent(submit)
-    assert seen == ["The broker does not answer; the import goes on by itself when it is back."]
+    assert seen == ["The broker does not take the rows (gone); the import goes on by itself when it does."]
     assert (run.state, run.error, run.published) == (State.CONSUMING, "", 4)
 
 

@@ -48,7 +48,7 @@ class Command(BaseCommand):
             except NoQueues as problem:
                 raise CommandError(str(problem)) from problem
             except BrokerAway as problem:
-                log.warning("The broker does not answer (%s); trying again.", problem)
+                log.warning("Nothing can be taken from the broker (%s); trying again.", problem)
             except (OperationalError, InterfaceError) as problem:
                 log.warning("The database does not answer (%s); trying again.", str(problem).strip())
                 connection.close()
