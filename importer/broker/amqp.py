@@ -64,6 +64,7 @@ class AmqpQueues:
                 self._channel.confirm_select()
                 self._channel.events["basic_ack"].add(self._confirmed)
                 self._channel.events["basic_nack"].add(self._nacked)
+                self._channel.events["basic_return"].add(self._returned)
                 self._confirms = True
             for start in range(0, len(letters), _STRETCH):
                 for letter in letters[start : start + _STRETCH]:
@@ -74,7 +75,7 @@ class AmqpQueues:
                 check()
                 self._connection.heartbeat_check()
             if self._refused:
-                raise BrokerAway("The broker refused a message.")
+                raise BrokerAway("it refused a message, or the queue was deleted")
 
     def _send(self, queue: str, letter: Letter) -> None:
         self._sent += 1
@@ -86,7 +87,7 @@ class AmqpQueues:
             headers=dict(letter.headers) or None,
             properties={"delivery_mode": 2, "message_id": letter.id},
         )
-        self._channel.basic_publish(message, routing_key=queue)
+        self._channel.basic_publish(message, routing_key=queue, mandatory=True)
 
     def _confirmed(self, tag: int, multiple: bool) -> None:
         if multiple:
@@ -99,6 +100,10 @@ class AmqpQueues:
         self._refused = True
         self._confirmed(tag, multiple)
 
+    def _returned(self, *_: object) -> None:
+        # Confirmed all the same, as the next thing that the broker says.
+        self._refused = True
+
     def _drain(self, seconds: float) -> bool:
         """Hear what the broker has to say; False when that was nothing for so many seconds."""
         try:
@@ -108,7 +113,7 @@ class AmqpQueues:
         return True
 
     def _declare(self, queue: str) -> None:
-        # RabbitMQ confirms a message to a queue that is not there, and drops it.
+        # RabbitMQ sends back what goes to a queue that is not there.
         if queue not in self._declared:
             self._channel.queue_declare(queue, durable=True, auto_delete=False)
             self._declared.add(queue)

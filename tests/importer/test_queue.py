@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,9 +16,10 @@ from kombu import Connection
 
 from cards.models import CardEvent
 from contacts.models import Person
-from importer import consuming, control, dead_letters, results, runner, tallies
+from importer import consuming, control, datasets, dead_letters, results, runner, tallies
 from importer.broker.choice import connected
 from importer.broker.letters import BrokerAway, Letter, Taken, dead_queue, results_queue, rows_queue
+from importer.loaders.queue import QueueLoader
 from importer.models import CountedTally, DeadLetter, Import, Inbox, Reject, Tally
 from importer.options import Options
 from importer.readers.queue_rows import BadMessage, read
@@ -302,7 +304,6 @@ def test_the_verbs_say_what_they_cannot_do_with_rows_that_were_sent(submit, queu
 
 @pytest.mark.parametrize("queue_broker", ["valkey"], indirect=True)
 def test_an_import_goes_on_when_the_broker_is_back(submit, queue_broker, monkeypatch):
-    from importer.loaders.queue import QueueLoader
 
     copy, away, seen = QueueLoader.copy, iter([True, True, False]), []
 
@@ -397,3 +398,47 @@ def test_a_redis_without_memory_takes_no_rows_and_still_gives_out_what_it_has(ow
             assert not client.keys(f"{settings.LOADIFY_QUEUE_PREFIX}*")
         finally:
             client.config_set("maxmemory", 0)
+
+
+def delete_queue(url: str, queue: str) -> None:
+    with Connection(url) as broker:
+        channel: Any = broker.channel()
+        if url.startswith("amqp"):
+            channel.queue_delete(queue)
+        else:
+            channel.client.delete(queue)
+
+
+def test_rows_that_are_sent_after_somebody_deleted_the_queue_are_not_lost(queue_broker):
+    queue = rows_queue("people")
+    loader = QueueLoader(datasets.get("people"), uuid4(), ["name"], lambda: None)
+    loader.copy([Letter(b"before", "1")])
+    delete_queue(queue_broker, queue)
+    # Whoever sends hears of it, and sends again.
+    with suppress(BrokerAway):
+        loader.copy([Letter(b"after", "2")])
+    loader.copy([Letter(b"after", "2")])
+    loader.close()
+    with connected() as queues:
+        queues.listen([queue], 10)
+        assert b"after" in {one.body for one in queues.take(1)}
+
+
+def test_a_consumer_outlives_the_queue_that_somebody_deletes(queue_broker):
+    queue = rows_queue("people")
+    with connected() as queues:
+        queues.listen([queue], 10)
+        assert queues.take(0.1) == []
+        put(b"taken")
+        taken = queues.take(1)
+        assert len(taken) == 1
+        delete_queue(queue_broker, queue)
+        with suppress(BrokerAway):
+            queues.settle(taken)
+            put(b"after")
+            assert [one.body for one in queues.take(1)] == [b"after"]
+            return
+    with connected() as queues:
+        put(b"after")
+        queues.listen([queue], 10)
+        assert b"after" in {one.body for one in queues.take(1)}
