@@ -12,7 +12,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, transaction
+from django.db import DataError, IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
 from importer import datasets
@@ -27,8 +27,9 @@ from importer.values import storable
 log = logging.getLogger(__name__)
 
 Outcome = Inbox.Outcome
-#: What a database says to one row that it does not take: too long, a NUL, half a surrogate.
-REFUSALS = (DatabaseError, ValidationError, ValueError)
+#: What a database says to one row that it does not take: too long, a NUL, half a surrogate. All else it says to any row: it is
+#: read-only, or the tables are those of another version; rows wait until that is mended.
+REFUSALS = (DataError, IntegrityError, ValidationError, ValueError)
 #: Times that a batch is stored anew because another consumer stored some of its keys meanwhile.
 _TRIES = 5
 #: Of a reason as it travels.
@@ -63,14 +64,12 @@ class Dead:
 def consume(queues: Queues, taken: Sequence[Taken]) -> list[UUID]:
     """Store what was taken, send what cannot be stored to the dead letters, and settle; returns the tallies to send.
 
-    Raises BrokerAway, and OperationalError or InterfaceError when the database is away; nothing is lost by either.
+    Raises BrokerAway, and DatabaseError or InterfaceError when the database is away or takes nothing; neither loses anything.
     """
     ready, dead = sort_out(taken)
     _bury(queues, dead)
     try:
         told = _store(ready, dead)
-    except (OperationalError, InterfaceError):
-        raise
     except REFUSALS:
         told = _one_by_one(queues, ready, dead)
     queues.settle(taken)
@@ -245,8 +244,6 @@ def _one_by_one(queues: Queues, ready: Sequence[Ready], dead: Sequence[Dead]) ->
     for one in ready:
         try:
             told += _store([one], [])
-        except (OperationalError, InterfaceError):
-            raise
         except REFUSALS as problem:
             what = str(problem).strip().partition("\n")[0].rstrip(".")
             log.warning("Line %s of import %s is refused by the database: %s", one.place[1], one.place[0], what)

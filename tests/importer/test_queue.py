@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import DatabaseError, connection
 from django.utils import timezone
 from kombu import Connection
 
@@ -442,3 +443,44 @@ def test_a_consumer_outlives_the_queue_that_somebody_deletes(queue_broker):
         put(b"after")
         queues.listen([queue], 10)
         assert b"after" in {one.body for one in queues.take(1)}
+
+
+def read_only(cursor: Any) -> None:
+    cursor.execute("SET default_transaction_read_only = on")
+
+
+def without_a_column(cursor: Any) -> None:
+    cursor.execute("ALTER TABLE contacts_person RENAME COLUMN name TO other_name")
+
+
+def without_the_inbox(cursor: Any) -> None:
+    cursor.execute("ALTER TABLE importer_inbox RENAME TO importer_other")
+
+
+REPAIRS = (
+    "SET default_transaction_read_only = off",
+    "ALTER TABLE IF EXISTS importer_other RENAME TO importer_inbox",
+    "DO $$BEGIN ALTER TABLE contacts_person RENAME COLUMN other_name TO name; EXCEPTION WHEN others THEN NULL; END$$",
+)
+
+
+@pytest.mark.parametrize("queue_broker", ["valkey"], indirect=True)
+@pytest.mark.parametrize("harm", [read_only, without_a_column, without_the_inbox])
+def test_a_database_that_takes_no_rows_at_all_makes_no_dead_letters(submit, queue_broker, harm, settings):
+    run = sent(submit)
+    with connection.cursor() as cursor:
+        harm(cursor)
+    try:
+        with connected() as queues:
+            queues.listen([rows_queue("people")], 500)
+            taken = queues.take(0.3)
+            with pytest.raises(DatabaseError):
+                consuming.consume(queues, taken)
+    finally:
+        with connection.cursor() as cursor:
+            for repair in REPAIRS:
+                cursor.execute(repair)
+    time.sleep(settings.LOADIFY_QUEUE_RETURN + 1)
+    assert store() == 4
+    results.collect()
+    assert counts(run)["created"] == 3 and not DeadLetter.objects.exists()

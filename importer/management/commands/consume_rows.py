@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, connection
 
 from importer import consuming, datasets, tallies
 from importer.broker.choice import NoQueues, connect
@@ -49,8 +49,8 @@ class Command(BaseCommand):
                 raise CommandError(str(problem)) from problem
             except BrokerAway as problem:
                 log.warning("Nothing can be taken from the broker (%s); trying again.", problem)
-            except (OperationalError, InterfaceError) as problem:
-                log.warning("The database does not answer (%s); trying again.", str(problem).strip())
+            except (DatabaseError, InterfaceError) as problem:
+                log.warning("The database does not take the rows (%s); trying again.", str(problem).strip())
                 connection.close()
             pause = _SHORTEST if time.monotonic() - began > _LONGEST else min(2 * pause, _LONGEST)
             self._rest(pause)
@@ -75,7 +75,7 @@ class Command(BaseCommand):
         return [dataset]
 
     def _consume(self, names: Sequence[str], batch: int) -> None:
-        """Take and store until it is time to end. Raises BrokerAway, OperationalError, InterfaceError."""
+        """Take and store until it is time to end. Raises BrokerAway, DatabaseError, InterfaceError."""
         queues = connect()
         told: list[UUID] = []
         told_at = 0.0
