@@ -32,8 +32,8 @@ Outcome = Inbox.Outcome
 REFUSALS = (DataError, IntegrityError, ValidationError, ValueError)
 #: Times that a batch is stored anew because another consumer stored some of its keys meanwhile.
 _TRIES = 5
-#: Of a reason as it travels.
-_LONGEST_REASON = 2_000
+#: Of a reason, and of a rejected row's cell, as they travel; the dead letter has all of it.
+_LONGEST_REASON, _LONGEST_CELL = 2_000, 1_000
 #: The header of a message that somebody sent again after it was rejected.
 REPLAY = "replay"
 
@@ -119,7 +119,7 @@ def _clean(
     missing = [column.name for column in dataset.columns if column.required and column.name not in names]
     if missing:
         reason = f"The message has no value for {', '.join(missing)}."
-        dead += [Dead(one, reason, (run, line), row.values) for line, (one, row) in rows.items()]
+        dead += [Dead(one, reason, (run, line), _cells(row, names)) for line, (one, row) in rows.items()]
         return
     cleaning = Cleaning(dataset, {name: place for place, name in enumerate(names)}, len(names))
     cleaned = cleaning.clean(Batch(list(rows), [[row.values[name] for name in names] for _, row in rows.values()]))
@@ -127,7 +127,11 @@ def _clean(
         ready.append(Ready(rows[line][0], (run, line), dataset, key, dict(zip(names, values, strict=True))))
     for rejected in cleaned.rejected:
         one, row = rows[rejected.line]
-        dead.append(Dead(one, rejected.reason, (run, rejected.line), row.values))
+        dead.append(Dead(one, rejected.reason, (run, rejected.line), _cells(row, names)))
+
+
+def _cells(row: QueuedRow, names: Iterable[str]) -> dict[str, str]:
+    return {name: row.values[name] for name in names}
 
 
 def is_replay(one: Taken) -> bool:
@@ -229,13 +233,19 @@ def _tell(outcomes: dict[Place, Outcome], again: set[Place], refused: dict[Place
         mended = sorted(line for _, line in mine.keys() & again)
         counts["rejected"] -= len(mended)
         rejects = [
-            (line, {storable(name): storable(text) for name, text in dead.cells.items()}, storable(dead.reason))
+            (line, _shortened(dead), storable(dead.reason)[:_LONGEST_REASON])
             for (owner, line), dead in refused.items()
             if owner == run
         ]
         tallies.append(Tally(run=run, counts=counts, rejects=rejects, mended=mended, at=at))
     Tally.objects.bulk_create(tallies)
     return [tally.batch for tally in tallies]
+
+
+def _shortened(dead: Dead) -> dict[str, str]:
+    """Its cells, so short that those of a whole batch fit into a message."""
+    cells = {name: storable(text) for name, text in dead.cells.items()}
+    return {name: text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…" for name, text in cells.items()}
 
 
 def _one_by_one(queues: Queues, ready: Sequence[Ready], dead: Sequence[Dead]) -> list[UUID]:

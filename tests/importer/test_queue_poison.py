@@ -11,7 +11,7 @@ import pytest
 from kombu import Connection
 
 from contacts.models import Person
-from importer import results
+from importer import consuming, results, tallies
 from importer.broker.choice import connected
 from importer.broker.letters import Letter, dead_queue, results_queue, rows_queue
 from importer.models import DeadLetter, Import, Reject
@@ -196,3 +196,17 @@ def test_messages_of_one_id_are_different_letters_unless_they_say_the_same(submi
     assert store() == 3
     results.collect()
     assert sorted(bytes(letter.body) for letter in DeadLetter.objects.all()) == [b"one", b"two"]
+
+
+@pytest.mark.parametrize("queue_broker", ["valkey"], indirect=True)
+def test_large_values_that_are_rejected_make_no_tally_that_a_broker_refuses(submit, queue_broker):
+    run = Import.objects.create(dataset="people", lines=9, checkpoint={"places": {"name": 0, "email": 1}, "width": 2})
+    put(*(message(run.public_id, line, "x" * 1_000_000, **{str(n): "x" for n in range(9)}) for line in (1, 2, 3)))
+    with connected() as queues:
+        queues.listen([rows_queue("people"), results_queue()], 500)
+        tallies.send(queues, consuming.consume(queues, queues.take(1)))
+        told = queues.take(1)
+        assert len(told) == 1 and len(told[0].body) < 20_000
+        tallies.count(tallies.read(told))
+    reject = Reject.objects.filter(run=run).first()
+    assert reject is not None and reject.cells == ["N", "x" * 999 + "…"]
