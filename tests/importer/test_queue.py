@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from contacts.models import Person
 from importer import consuming, control, datasets, dead_letters, results, runner, tallies
 from importer.broker.choice import connected
 from importer.broker.letters import BrokerAway, Letter, Taken, dead_queue, results_queue, rows_queue
+from importer.broker.redis import RedisQueues
 from importer.loaders.queue import QueueLoader
 from importer.models import CountedTally, DeadLetter, Import, Inbox, Reject, Tally
 from importer.options import Options
@@ -484,3 +486,29 @@ def test_a_database_that_takes_no_rows_at_all_makes_no_dead_letters(submit, queu
     assert store() == 4
     results.collect()
     assert counts(run)["created"] == 3 and not DeadLetter.objects.exists()
+
+
+@pytest.mark.parametrize("queue_broker", ["valkey"], indirect=True)
+def test_a_letter_that_is_replayed_from_two_windows_at_once_is_sent_once(submit, queue_broker, admin_user, monkeypatch):
+    put(b"odd", b"odder")
+    store()
+    results.collect()
+    publish, second = RedisQueues.publish, []
+
+    def slowly(self: RedisQueues, queue: str, letters: Any, *more: Any) -> None:
+        if not second:
+            with ThreadPoolExecutor(1) as other:
+                second.append(0)
+                second[0] = other.submit(replay_all).result()
+        publish(self, queue, letters, *more)
+
+    def replay_all() -> int:
+        try:
+            return dead_letters.replay(dead_letters.of(admin_user), admin_user)
+        finally:
+            connection.close()
+
+    monkeypatch.setattr(RedisQueues, "publish", slowly)
+    assert (replay_all(), second) == (2, [0])
+    monkeypatch.undo()
+    assert store() == 2
