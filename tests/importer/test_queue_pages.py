@@ -179,3 +179,19 @@ def test_what_is_no_broker_is_not_quoted_with_its_password(submit, settings, mon
     with pytest.raises(CommandError, match="Rows go through RabbitMQ or Redis") as refused:
         told("consume_rows", "people")
     assert "hidden" not in str(refused.value)
+
+
+@pytest.mark.parametrize("queue_broker", ["valkey", "rabbitmq"], indirect=True)
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ({"batch": 0}, "--batch must be between 1 and 10,000 rows"),
+        ({"batch": 40_000}, "--batch must be between 1 and 10,000 rows"),
+        ({"wait": -1.0}, "--wait must be between 0 and 30 seconds"),
+        ({"wait": float("nan")}, "--wait must be between 0 and 30 seconds"),
+    ],
+)
+def test_consumers_say_which_batches_they_cannot_take(queue_broker, more, sentence, transactional_db, monkeypatch):
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    with pytest.raises(CommandError, match=sentence):
+        told("consume_rows", "people", until_empty=True, **more)

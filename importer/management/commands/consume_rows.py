@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 #: Seconds between two sendings of tallies, and the shortest and longest pause while the broker or the database is away.
 _TELL, _SHORTEST, _LONGEST = 0.5, 0.5, 10.0
 
+#: RabbitMQ counts no further than 65,535 messages ahead, twice a batch; and what rests too long goes to another consumer.
+_LARGEST, _PATIENCE = 10_000, 30
+
 
 class Command(BaseCommand):
     help = "Store rows that publish_rows, or the page, sent through the queue of DATASET. Start as many as you like, anywhere."
@@ -34,6 +37,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stopped = False
+        if not 1 <= options["batch"] <= _LARGEST:
+            raise CommandError(f"--batch must be between 1 and {_LARGEST:,} rows.")
+        if not 0 <= options["wait"] <= _PATIENCE:
+            raise CommandError(f"--wait must be between 0 and {_PATIENCE} seconds.")
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, self._stop)
         names = self._names(options["dataset"], options["all"])
