@@ -20,7 +20,6 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two sendings of tallies, and the shortest and longest pause while the broker or the database is away.
 _TELL, _SHORTEST, _LONGEST = 0.5, 0.5, 10.0
-
 #: RabbitMQ counts no further than 65,535 messages ahead, twice a batch; and what rests too long goes to another consumer.
 _LARGEST, _PATIENCE = 10_000, 30
 
