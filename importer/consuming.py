@@ -4,7 +4,6 @@ It needs the datasets of this code and a database with its tables, any that Djan
 rows. A message that comes twice, to whichever consumer, counts once, because its row in the inbox can be there only once.
 """
 
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,7 +12,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, transaction
+from django.db import DataError, IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
 from importer import datasets
@@ -28,12 +27,13 @@ from importer.values import storable
 log = logging.getLogger(__name__)
 
 Outcome = Inbox.Outcome
-#: What a database says to one row that it does not take: too long, a NUL, half a surrogate.
-REFUSALS = (DatabaseError, ValidationError, ValueError)
+#: What a database says to one row that it does not take: too long, a NUL, half a surrogate. All else it says to any row: it is
+#: read-only, or the tables are those of another version; rows wait until that is mended.
+REFUSALS = (DataError, IntegrityError, ValidationError, ValueError)
 #: Times that a batch is stored anew because another consumer stored some of its keys meanwhile.
 _TRIES = 5
-#: Of a message without an id of its own, or with one that is longer; and of a reason as it travels.
-_LONGEST_ID, _LONGEST_REASON = 80, 2_000
+#: Of a reason, and of a rejected row's cell, as they travel; the dead letter has all of it.
+_LONGEST_REASON, _LONGEST_CELL = 2_000, 1_000
 #: The header of a message that somebody sent again after it was rejected.
 REPLAY = "replay"
 
@@ -64,14 +64,12 @@ class Dead:
 def consume(queues: Queues, taken: Sequence[Taken]) -> list[UUID]:
     """Store what was taken, send what cannot be stored to the dead letters, and settle; returns the tallies to send.
 
-    Raises BrokerAway, and OperationalError or InterfaceError when the database is away; nothing is lost by either.
+    Raises BrokerAway, and DatabaseError or InterfaceError when the database is away or takes nothing; neither loses anything.
     """
     ready, dead = sort_out(taken)
     _bury(queues, dead)
     try:
         told = _store(ready, dead)
-    except (OperationalError, InterfaceError):
-        raise
     except REFUSALS:
         told = _one_by_one(queues, ready, dead)
     queues.settle(taken)
@@ -121,7 +119,7 @@ def _clean(
     missing = [column.name for column in dataset.columns if column.required and column.name not in names]
     if missing:
         reason = f"The message has no value for {', '.join(missing)}."
-        dead += [Dead(one, reason, (run, line), row.values) for line, (one, row) in rows.items()]
+        dead += [Dead(one, reason, (run, line), _cells(row, names)) for line, (one, row) in rows.items()]
         return
     cleaning = Cleaning(dataset, {name: place for place, name in enumerate(names)}, len(names))
     cleaned = cleaning.clean(Batch(list(rows), [[row.values[name] for name in names] for _, row in rows.values()]))
@@ -129,7 +127,11 @@ def _clean(
         ready.append(Ready(rows[line][0], (run, line), dataset, key, dict(zip(names, values, strict=True))))
     for rejected in cleaned.rejected:
         one, row = rows[rejected.line]
-        dead.append(Dead(one, rejected.reason, (run, rejected.line), row.values))
+        dead.append(Dead(one, rejected.reason, (run, rejected.line), _cells(row, names)))
+
+
+def _cells(row: QueuedRow, names: Iterable[str]) -> dict[str, str]:
+    return {name: row.values[name] for name in names}
 
 
 def is_replay(one: Taken) -> bool:
@@ -143,13 +145,9 @@ def _bury(queues: Queues, dead: Sequence[Dead]) -> None:
         headers = {"reason": storable(one.reason)[:_LONGEST_REASON]}
         if one.place:
             headers |= {"import": str(one.place[0]), "line": str(one.place[1])}
-        letters.setdefault(one.taken.queue, []).append(Letter(one.taken.body, _id(one.taken), headers))
+        letters.setdefault(one.taken.queue, []).append(Letter(one.taken.body, one.taken.digest, headers))
     for queue, sent in letters.items():
         queues.publish(dead_queue(queue), sent)
-
-
-def _id(taken: Taken) -> str:
-    return taken.id if 0 < len(taken.id) <= _LONGEST_ID else hashlib.sha256(taken.id.encode() + taken.body).hexdigest()
 
 
 # --- storing -------------------------------------------------------------------------------------------------------
@@ -235,7 +233,7 @@ def _tell(outcomes: dict[Place, Outcome], again: set[Place], refused: dict[Place
         mended = sorted(line for _, line in mine.keys() & again)
         counts["rejected"] -= len(mended)
         rejects = [
-            (line, {name: storable(text) for name, text in dead.cells.items()}, storable(dead.reason))
+            (line, _shortened(dead), storable(dead.reason)[:_LONGEST_REASON])
             for (owner, line), dead in refused.items()
             if owner == run
         ]
@@ -244,14 +242,18 @@ def _tell(outcomes: dict[Place, Outcome], again: set[Place], refused: dict[Place
     return [tally.batch for tally in tallies]
 
 
+def _shortened(dead: Dead) -> dict[str, str]:
+    """Its cells, so short that those of a whole batch fit into a message."""
+    cells = {name: storable(text) for name, text in dead.cells.items()}
+    return {name: text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…" for name, text in cells.items()}
+
+
 def _one_by_one(queues: Queues, ready: Sequence[Ready], dead: Sequence[Dead]) -> list[UUID]:
     """Store a batch of which the database refuses something, row by row: only what it refuses goes to the dead letters."""
     told = _store([], dead)
     for one in ready:
         try:
             told += _store([one], [])
-        except (OperationalError, InterfaceError):
-            raise
         except REFUSALS as problem:
             what = str(problem).strip().partition("\n")[0].rstrip(".")
             log.warning("Line %s of import %s is refused by the database: %s", one.place[1], one.place[0], what)

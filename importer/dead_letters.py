@@ -3,13 +3,14 @@
 from collections.abc import Collection, Iterable
 from uuid import UUID, uuid4
 
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import User
 from importer import datasets
 from importer.broker.choice import connected
-from importer.broker.letters import Letter, Taken, dead_queue, rows_queue
+from importer.broker.letters import Letter, Queues, Taken, dead_queue, rows_queue
 from importer.consuming import REPLAY
 from importer.models import DeadLetter, Import
 from importer.values import storable
@@ -35,7 +36,7 @@ def keep(taken: Collection[Taken]) -> None:
             "line": _line(str(one.headers.get("line") or "")),
         }
         fresh = {"came_at": timezone.now(), "replayed_at": None, "discarded_at": None, "decided_by": None}
-        DeadLetter.objects.update_or_create(message_id=one.id[:100], defaults=letter | fresh)
+        DeadLetter.objects.update_or_create(message_id=one.digest, defaults=letter | fresh)
 
 
 def _run(text: str) -> Import | None:
@@ -57,18 +58,27 @@ def of(person: User) -> QuerySet[DeadLetter]:
 
 def replay(letters: Iterable[DeadLetter], person: User) -> int:
     """Send letters to where they came from, and return how many. Raises BrokerAway and NoQueues; they stay on the list then."""
-    groups: dict[str, list[DeadLetter]] = {}
+    groups: dict[str, list[int]] = {}
     for letter in letters:
-        groups.setdefault(letter.dataset, []).append(letter)
+        groups.setdefault(letter.dataset, []).append(letter.pk)
     sent = 0
     with connected() as queues:
         for dataset, some in groups.items():
-            # An id of its own: should it be rejected again, it is another letter.
-            again = [Letter(bytes(letter.body), f"{letter.pk}/{uuid4()}", {REPLAY: "1"}) for letter in some]
-            queues.publish(rows_queue(dataset), again)
-            decided = DeadLetter.objects.filter(pk__in=[letter.pk for letter in some])
-            sent += decided.update(replayed_at=timezone.now(), decided_by=person)
+            with transaction.atomic():
+                sent += _replay(queues, dataset, some, person)
     return sent
+
+
+def _replay(queues: Queues, dataset: str, some: Collection[int], person: User) -> int:
+    """Send those that nobody else decides on at this moment, or has decided on since they were shown."""
+    waiting = DeadLetter.objects.filter(pk__in=some, replayed_at=None, discarded_at=None)
+    letters = list(waiting.select_for_update(skip_locked=True).order_by("pk"))
+    # An id of its own: should it be rejected again, it is another letter.
+    again = [Letter(bytes(letter.body), f"{letter.pk}/{uuid4()}", {REPLAY: "1"}) for letter in letters]
+    if again:
+        queues.publish(rows_queue(dataset), again)
+    decided = DeadLetter.objects.filter(pk__in=[letter.pk for letter in letters])
+    return decided.update(replayed_at=timezone.now(), decided_by=person)
 
 
 def discard(letters: QuerySet[DeadLetter], person: User) -> int:

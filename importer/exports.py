@@ -23,7 +23,6 @@ from django.db import InterfaceError, OperationalError, connection
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
-from kombu.exceptions import OperationalError as BrokerError
 
 from importer import datasets
 from importer.attempt import worker_name
@@ -49,8 +48,13 @@ def hint(export_id: int) -> None:
     """Tell the workers that there is something to do. May be lost: the timetable tells them again."""
     try:
         current_app.send_task("importer.export", [export_id], retry=False, expires=60)
-    except (BrokerError, OSError):
-        log.warning("The broker does not answer; export %s starts when the timetable finds it.", export_id)
+    except Exception as problem:
+        # Among them what RabbitMQ says to a wrong password, and an address that is none: nobody's page fails by it.
+        log.warning(
+            "The broker does not take the hint (%s); export %s starts when the timetable finds it.",
+            type(problem).__name__,
+            export_id,
+        )
 
 
 def move(exports: QuerySet[Export], state: ExportState, **fields: Any) -> int:

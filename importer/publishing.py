@@ -11,6 +11,7 @@ from importer.loaders.queue import QueueLoader
 from importer.options import Options
 from importer.rows import Cleaned
 from importer.staging import Staging
+from importer.values import storable
 
 log = logging.getLogger(__name__)
 
@@ -47,15 +48,16 @@ class Publishing(Staging):
 
     def _send(self, rows: list[Letter]) -> None:
         """Send a batch, however long the broker is away; the page says so meanwhile."""
-        told = False
+        told = ""
         while True:
             try:
                 self._loader().copy(rows)
                 return
             except BrokerAway as problem:
-                log.warning("Import %s: the broker does not answer (%s); its rows wait.", self.run.public_id, problem)
-            if not told:
-                with self.attempt.step(error="The broker does not answer; the import goes on by itself when it is back."):
-                    told = True
+                sentence = f"The broker does not take the rows ({problem}); the import goes on by itself when it does."
+            if sentence != told:
+                log.warning("Import %s: %s", self.run.public_id, sentence)
+                with self.attempt.step(error=storable(sentence)):
+                    told = sentence
             self.attempt.heart.check()
             time.sleep(_PAUSE)

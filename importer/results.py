@@ -4,7 +4,7 @@ import logging
 import time
 
 from importer import datasets, dead_letters, tallies
-from importer.broker.choice import can_queue, connected
+from importer.broker.choice import NoQueues, can_queue, connected
 from importer.broker.letters import BrokerAway, results_queue
 from importer.models import Import
 from importer.states import State
@@ -29,8 +29,8 @@ def look() -> None:
         _looked_at = time.monotonic()
         try:
             collect()
-        except BrokerAway as problem:
-            log.warning("The broker does not answer (%s); results are counted later.", problem)
+        except (BrokerAway, NoQueues) as problem:
+            log.warning("Nothing can be taken from the broker (%s); results are counted later.", problem)
 
 
 def collect() -> int:

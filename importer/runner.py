@@ -12,7 +12,6 @@ from typing import Any
 from celery import current_app
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
-from kombu.exceptions import OperationalError as BrokerError
 
 from importer import datasets, held, locks, review, stopping, tallies
 from importer.attempt import Attempt
@@ -39,8 +38,11 @@ def hint(run_id: int) -> None:
     """Tell the workers that there is something to do. May be lost: the timetable's sweep tells them again."""
     try:
         current_app.send_task("importer.run", [run_id], retry=False, expires=60)
-    except (BrokerError, OSError):
-        log.warning("The broker does not answer; import %s starts when the sweep finds it.", run_id)
+    except Exception as problem:
+        # Among them what RabbitMQ says to a wrong password, and an address that is none: nobody's page fails by it.
+        log.warning(
+            "The broker does not take the hint (%s); import %s starts when the sweep finds it.", type(problem).__name__, run_id
+        )
 
 
 def hint_next(dataset: str) -> None:

@@ -23,6 +23,7 @@ from importer.broker.letters import Letter, Queues, Taken, results_queue
 from importer.models import CountedTally, Import, Inbox, Reject, Tally
 from importer.signals import import_ended
 from importer.states import State
+from importer.values import storable
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 BUCKETS = ("created", "unchanged", "rejected")
 #: Tallies of one message box at a time.
 _MOST = 500
+#: No consumer tells of more lines at once, and no line has a higher number: databases would not add them up.
+_MOST_LINES, _LAST_LINE = 10**9, 2**63 - 1
 #: After so long a tally that was not sent is taken to be forgotten by whoever wrote it.
 _FORGOTTEN = timedelta(seconds=5)
 
@@ -64,16 +67,28 @@ def read(taken: Iterable[Taken]) -> list[Told]:
     told = {}
     for one in taken:
         try:
-            message = json.loads(one.body)
-            counts = {name: int(message["counts"].get(name, 0)) for name in BUCKETS}
-            rejects = [(int(line), dict(cells), str(reason)) for line, cells, reason in message["rejects"]]
-            mended = [int(line) for line in message["mended"]]
-            found = Told(UUID(message["batch"]), UUID(message["import"]), counts, rejects, mended)
-        except (ValueError, KeyError, TypeError, AttributeError):
+            found = _told(json.loads(one.body))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             log.warning("A message of %s bytes on the results queue is no tally, and is dropped.", len(one.body))
         else:
             told[found.batch] = found
     return list(told.values())
+
+
+def _told(message: Any) -> Told:
+    counts = {name: _whole(message["counts"].get(name, 0), -_MOST_LINES, _MOST_LINES) for name in BUCKETS}
+    rejects = [
+        (_whole(line, 1, _LAST_LINE), {storable(name): storable(text) for name, text in cells.items()}, storable(reason))
+        for line, cells, reason in message["rejects"]
+    ]
+    mended = [_whole(line, 1, _LAST_LINE) for line in message["mended"]]
+    return Told(UUID(message["batch"]), UUID(message["import"]), counts, rejects, mended)
+
+
+def _whole(value: Any, least: int, most: int) -> int:
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError
+    return value
 
 
 def count(told: Collection[Told]) -> None:

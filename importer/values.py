@@ -292,9 +292,14 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
+#: Halves of surrogate pairs that stand for no byte, as JSON may hold them.
+_HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+
+
 def storable(text: str) -> str:
-    """`text` as any database and JSON can hold it: NUL becomes ␀, bytes that were no text become \\xNN."""
-    return text.replace("\0", "␀").encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """`text` as any database and JSON can hold it: NUL becomes ␀, bytes that were no text \\xNN, half a pair \\uNNNN."""
+    text = _HALVES.sub(lambda half: f"\\u{ord(half[0]):04x}", text.replace("\0", "␀"))
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def quote(text: str, longest: int = 40) -> str:

@@ -8,7 +8,6 @@ import threading
 import time
 
 from celery import current_app
-from kombu.exceptions import OperationalError as BrokerError
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +36,6 @@ def _send_all() -> None:
         _wanted.clear()
         try:
             current_app.send_task(TASK, retry=False, expires=5)
-        except (BrokerError, OSError) as problem:
-            log.warning("The broker does not answer (%s); deliveries start with the timetable.", problem)
+        except Exception as problem:
+            log.warning("The broker does not take the hint (%s); deliveries start with the timetable.", type(problem).__name__)
         time.sleep(PAUSE)

@@ -4,8 +4,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import takewhile
+from struct import error as TooShort
 from typing import Any
 
+from amqp import serialization
+from amqp.exceptions import FrameSyntaxError
 from kombu import Connection
 
 from importer.broker.letters import BrokerAway, Letter, Taken
@@ -14,6 +17,20 @@ from importer.broker.letters import BrokerAway, Letter, Taken
 _STRETCH = 500
 #: Seconds: to connect, to wait for a broker that takes nothing (RabbitMQ short of memory), and between two life signs.
 _CONNECT, _WRITE, _HEARTBEAT = 5, 20, 30
+
+_decode_properties = serialization.decode_properties_basic
+
+
+def _readable_properties(data: bytes, offset: int) -> tuple[dict[str, Any], int]:
+    """What a message says of itself, or nothing when it is no text, a moment in the year 55,000 or of an unknown kind: py-amqp
+    would raise that out of the connection, for this message whoever takes it, and so stop all that come after."""
+    try:
+        return _decode_properties(data, offset)
+    except (ValueError, OverflowError, ArithmeticError, OSError, TooShort, FrameSyntaxError, RecursionError):
+        return {}, offset
+
+
+serialization.PROPERTY_CLASSES[serialization.Basic.CLASS_ID] = _readable_properties  # type: ignore[assignment]
 
 
 class AmqpQueues:
@@ -47,6 +64,7 @@ class AmqpQueues:
                 self._channel.confirm_select()
                 self._channel.events["basic_ack"].add(self._confirmed)
                 self._channel.events["basic_nack"].add(self._nacked)
+                self._channel.events["basic_return"].add(self._returned)
                 self._confirms = True
             for start in range(0, len(letters), _STRETCH):
                 for letter in letters[start : start + _STRETCH]:
@@ -57,7 +75,7 @@ class AmqpQueues:
                 check()
                 self._connection.heartbeat_check()
             if self._refused:
-                raise BrokerAway("The broker refused a message.")
+                raise BrokerAway("it refused a message, or the queue was deleted")
 
     def _send(self, queue: str, letter: Letter) -> None:
         self._sent += 1
@@ -69,7 +87,7 @@ class AmqpQueues:
             headers=dict(letter.headers) or None,
             properties={"delivery_mode": 2, "message_id": letter.id},
         )
-        self._channel.basic_publish(message, routing_key=queue)
+        self._channel.basic_publish(message, routing_key=queue, mandatory=True)
 
     def _confirmed(self, tag: int, multiple: bool) -> None:
         if multiple:
@@ -82,6 +100,10 @@ class AmqpQueues:
         self._refused = True
         self._confirmed(tag, multiple)
 
+    def _returned(self, *_: object) -> None:
+        # Confirmed all the same, as the next thing that the broker says.
+        self._refused = True
+
     def _drain(self, seconds: float) -> bool:
         """Hear what the broker has to say; False when that was nothing for so many seconds."""
         try:
@@ -91,7 +113,7 @@ class AmqpQueues:
         return True
 
     def _declare(self, queue: str) -> None:
-        # RabbitMQ confirms a message to a queue that is not there, and drops it.
+        # RabbitMQ sends back what goes to a queue that is not there.
         if queue not in self._declared:
             self._channel.queue_declare(queue, durable=True, auto_delete=False)
             self._declared.add(queue)
@@ -106,7 +128,7 @@ class AmqpQueues:
                 self._channel.basic_consume(queue, callback=lambda message, queue=queue: self._deliver(queue, message))
 
     def _deliver(self, queue: str, message: Any) -> None:
-        body = message.body if isinstance(message.body, bytes) else str(message.body).encode()
+        body = message.body if isinstance(message.body, bytes) else str(message.body).encode("utf-8", "surrogatepass")
         properties = message.properties
         headers = properties.get("application_headers") or {}
         self._came.append(Taken(queue, body, properties.get("message_id") or "", headers, message.delivery_tag))

@@ -1,5 +1,6 @@
 """What a queue of rows looks like from outside, whichever broker keeps it; and how its queues are called."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -29,6 +30,11 @@ class Taken:
     id: str
     headers: Mapping[str, Any]
     tag: Any
+
+    @property
+    def digest(self) -> str:
+        """The same when the same message comes once more; others differ, though whoever sent them gave them one id."""
+        return hashlib.sha256(f"{self.queue}\0{self.id}\0".encode("utf-8", "surrogatepass") + self.body).hexdigest()
 
 
 class Queues(Protocol):

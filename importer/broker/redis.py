@@ -22,14 +22,15 @@ _STRETCH = 1000
 _ANSWER, _LOOK = 30, 0.05
 
 #: KEYS: queue, hash {tag: message}, sorted set {tag: taken at}. ARGV: how many, a name for the tags, seconds to settle them in.
-#: First what others took too long ago goes back to where it is taken next.
+#: First what others took too long ago goes back to where it is taken next. A server whose memory is full lets a script go on
+#: that began by removing something, so what it holds can still be taken; any Redis does so, only new ones know `allow-oom`.
 _TAKE = """
 local now = tonumber(redis.call('TIME')[1])
 for _, tag in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now - ARGV[3], 'LIMIT', 0, 1000)) do
   local message = redis.call('HGET', KEYS[2], tag)
+  redis.call('ZREM', KEYS[3], tag)
   if message then redis.call('RPUSH', KEYS[1], message) end
   redis.call('HDEL', KEYS[2], tag)
-  redis.call('ZREM', KEYS[3], tag)
 end
 local taken = {}
 for number = 1, tonumber(ARGV[1]) do
@@ -116,16 +117,19 @@ class RedisQueues:
             body = self._channel.decode_body(message["body"], properties.get("body_encoding"))
             headers = dict(message.get("headers") or {})
             name = str(properties.get("message_id") or "")
-        except (ValueError, KeyError, TypeError, AttributeError):
+            data = body if isinstance(body, bytes) else str(body).encode("utf-8", "surrogatepass")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return Taken(queue, raw, "", {}, tag)
-        return Taken(queue, body if isinstance(body, bytes) else str(body).encode(), name, headers, tag)
+        return Taken(queue, data, name, headers, tag)
 
     def settle(self, taken: Iterable[Taken]) -> None:
         tags: dict[str, list[str]] = {}
         for one in taken:
             tags.setdefault(one.queue, []).append(one.tag)
         with self._at_work():
-            pipe = self._client.pipeline()
+            # No transaction: a server whose memory is full queues nothing, not even what would make room. Cut off in between
+            # it leaves a moment without a message, which nobody misses.
+            pipe = self._client.pipeline(transaction=False)
             for queue, settled in tags.items():
                 messages, times = _kept(queue)
                 pipe.hdel(messages, *settled)

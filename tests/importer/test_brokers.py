@@ -55,7 +55,7 @@ def test_a_hint_starts_an_import(broker, request, tmp_path, monkeypatch):
         wait_for(lambda: Import.objects.filter(pk=run.pk, state=State.DONE).exists(), 60, workers.said)
 
 
-@pytest.mark.parametrize("broker", ["redis://127.0.0.1:9/0", "amqp://guest:guest@127.0.0.1:9//"])
+@pytest.mark.parametrize("broker", ["redis://127.0.0.1:9/0", "redis://127.0.0.1:9/x", "amqp://guest:guest@127.0.0.1:9//"])
 def test_a_broker_that_is_away_neither_stops_nor_slows_a_person(broker, monkeypatch):
     run = submit(monkeypatch)
     seconds, logged = hint(run, broker)
@@ -64,3 +64,10 @@ def test_a_broker_that_is_away_neither_stops_nor_slows_a_person(broker, monkeypa
     assert "starts when the sweep finds it" in logged
     run.refresh_from_db()
     assert run.state == State.QUEUED
+
+
+@pytest.mark.parametrize(("right", "wrong"), [("guest:guest@", "guest:wrong@"), ("5672//", "5672/nowhere")])
+def test_a_broker_that_lets_nobody_in_stops_no_person(rabbitmq_url, right, wrong, monkeypatch):
+    run = submit(monkeypatch)
+    _, logged = hint(run, rabbitmq_url.replace(right, wrong))
+    assert "starts when the sweep finds it" in logged and "wrong" not in logged

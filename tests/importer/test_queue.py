@@ -1,22 +1,35 @@
 """Rows through a queue, in this process: what is published, what consumers make of it, and that the numbers add up."""
 
 import json
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import DatabaseError, connection
 from django.utils import timezone
+from kombu import Connection
 
 from cards.models import CardEvent
 from contacts.models import Person
-from importer import consuming, control, dead_letters, results, runner, tallies
+from importer import consuming, control, datasets, dead_letters, results, runner, tallies
 from importer.broker.choice import connected
-from importer.broker.letters import Letter, Taken, dead_queue, results_queue, rows_queue
+from importer.broker.letters import BrokerAway, Letter, Taken, dead_queue, results_queue, rows_queue
+from importer.broker.redis import RedisQueues
+from importer.loaders.queue import QueueLoader
 from importer.models import CountedTally, DeadLetter, Import, Inbox, Reject, Tally
 from importer.options import Options
 from importer.readers.queue_rows import BadMessage, read
 from importer.states import State
+from loadify.embedded import free_port
+from loadify.processes import wait_until
+from tests.conftest import missing
 
 FILE = "name,email\nAda,ada@example.org\nBea,bea@example.org\nOther Ada, ADA@Example.org \nNobody,\nCy,cy@example.org\n"
 
@@ -253,7 +266,7 @@ def test_what_a_consumer_took_and_did_not_settle_goes_to_another(queue_broker, t
 
 @pytest.mark.parametrize("queue_broker", ["redis", "rabbitmq"], indirect=True)
 def test_any_program_with_kombu_reads_and_writes_the_rows(submit, queue_broker):
-    from kombu import Connection, Queue
+    from kombu import Queue
 
     run = sent(submit)
     with Connection(queue_broker) as broker, broker.SimpleQueue(Queue(rows_queue("people"), durable=True)) as queue:
@@ -294,8 +307,6 @@ def test_the_verbs_say_what_they_cannot_do_with_rows_that_were_sent(submit, queu
 
 @pytest.mark.parametrize("queue_broker", ["valkey"], indirect=True)
 def test_an_import_goes_on_when_the_broker_is_back(submit, queue_broker, monkeypatch):
-    from importer.broker.letters import BrokerAway
-    from importer.loaders.queue import QueueLoader
 
     copy, away, seen = QueueLoader.copy, iter([True, True, False]), []
 
@@ -307,7 +318,7 @@ def test_an_import_goes_on_when_the_broker_is_back(submit, queue_broker, monkeyp
 
     monkeypatch.setattr(QueueLoader, "copy", copied)
     run = sent(submit)
-    assert seen == ["The broker does not answer; the import goes on by itself when it is back."]
+    assert seen == ["The broker does not take the rows (gone); the import goes on by itself when it does."]
     assert (run.state, run.error, run.published) == (State.CONSUMING, "", 4)
 
 
@@ -344,3 +355,160 @@ def test_a_dataset_with_layouts_comes_out_as_by_an_import(submit, load, queue_br
     assert (run.state, run.error) == (State.DONE, "")
     assert set(CardEvent.objects.values_list(*fields)) == expected and expected
     assert (run.created, run.rejected) == (plain.created, plain.rejected)
+
+
+@pytest.fixture(params=["valkey", "redis"])
+def own_redis(request: pytest.FixtureRequest, settings: Any, tmp_path: Path) -> Iterator[str]:
+    """A Valkey or a Redis whose memory nobody else needs."""
+    if request.param == "valkey":
+        yield settings.BROKER_URL
+        return
+    server, port = shutil.which("redis-server"), free_port()
+    if server is None:
+        missing("redis", "There is no redis-server here; on Debian: apt install redis-server.")
+    url = f"redis://127.0.0.1:{port}/0"
+    with (tmp_path / "redis.log").open("wb") as log:
+        options = ["--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+        process = subprocess.Popen([str(server), *options], cwd=tmp_path, stdout=log, stderr=log)
+    try:
+        assert wait_until(lambda: b"eady to accept" in (tmp_path / "redis.log").read_bytes(), 30)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def test_a_redis_without_memory_takes_no_rows_and_still_gives_out_what_it_has(own_redis, settings):
+    settings.BROKER_URL, settings.LOADIFY_QUEUE_RETURN = own_redis, 2
+    settings.LOADIFY_QUEUE_PREFIX = f"test{uuid4().hex}."
+    put(b"1", b"2", b"3")
+    with connected() as queues:
+        queues.listen([rows_queue("people")], 1)
+        assert len(queues.take(1)) == 1
+    time.sleep(settings.LOADIFY_QUEUE_RETURN + 1)
+    with Connection(own_redis) as broker:
+        client: Any = broker.channel().client
+        client.script_flush()
+        client.config_set("maxmemory", 1)
+        try:
+            with pytest.raises(BrokerAway, match="memory"):
+                put(b"4")
+            with connected() as queues:
+                queues.listen([rows_queue("people")], 3)
+                taken = queues.take(1)
+                assert sorted(one.body for one in taken) == [b"1", b"2", b"3"]
+                queues.settle(taken)
+            assert not client.keys(f"{settings.LOADIFY_QUEUE_PREFIX}*")
+        finally:
+            client.config_set("maxmemory", 0)
+
+
+def delete_queue(url: str, queue: str) -> None:
+    with Connection(url) as broker:
+        channel: Any = broker.channel()
+        if url.startswith("amqp"):
+            channel.queue_delete(queue)
+        else:
+            channel.client.delete(queue)
+
+
+def test_rows_that_are_sent_after_somebody_deleted_the_queue_are_not_lost(queue_broker):
+    queue = rows_queue("people")
+    loader = QueueLoader(datasets.get("people"), uuid4(), ["name"], lambda: None)
+    loader.copy([Letter(b"before", "1")])
+    delete_queue(queue_broker, queue)
+    # Whoever sends hears of it, and sends again.
+    with suppress(BrokerAway):
+        loader.copy([Letter(b"after", "2")])
+    loader.copy([Letter(b"after", "2")])
+    loader.close()
+    with connected() as queues:
+        queues.listen([queue], 10)
+        assert b"after" in {one.body for one in queues.take(1)}
+
+
+def test_a_consumer_outlives_the_queue_that_somebody_deletes(queue_broker):
+    queue = rows_queue("people")
+    with connected() as queues:
+        queues.listen([queue], 10)
+        assert queues.take(0.1) == []
+        put(b"taken")
+        taken = queues.take(1)
+        assert len(taken) == 1
+        delete_queue(queue_broker, queue)
+        with suppress(BrokerAway):
+            queues.settle(taken)
+            put(b"after")
+            assert [one.body for one in queues.take(1)] == [b"after"]
+            return
+    with connected() as queues:
+        put(b"after")
+        queues.listen([queue], 10)
+        assert b"after" in {one.body for one in queues.take(1)}
+
+
+def read_only(cursor: Any) -> None:
+    cursor.execute("SET default_transaction_read_only = on")
+
+
+def without_a_column(cursor: Any) -> None:
+    cursor.execute("ALTER TABLE contacts_person RENAME COLUMN name TO other_name")
+
+
+def without_the_inbox(cursor: Any) -> None:
+    cursor.execute("ALTER TABLE importer_inbox RENAME TO importer_other")
+
+
+REPAIRS = (
+    "SET default_transaction_read_only = off",
+    "ALTER TABLE IF EXISTS importer_other RENAME TO importer_inbox",
+    "DO $$BEGIN ALTER TABLE contacts_person RENAME COLUMN other_name TO name; EXCEPTION WHEN others THEN NULL; END$$",
+)
+
+
+@pytest.mark.parametrize("queue_broker", ["valkey"], indirect=True)
+@pytest.mark.parametrize("harm", [read_only, without_a_column, without_the_inbox])
+def test_a_database_that_takes_no_rows_at_all_makes_no_dead_letters(submit, queue_broker, harm, settings):
+    run = sent(submit)
+    with connection.cursor() as cursor:
+        harm(cursor)
+    try:
+        with connected() as queues:
+            queues.listen([rows_queue("people")], 500)
+            taken = queues.take(0.3)
+            with pytest.raises(DatabaseError):
+                consuming.consume(queues, taken)
+    finally:
+        with connection.cursor() as cursor:
+            for repair in REPAIRS:
+                cursor.execute(repair)
+    time.sleep(settings.LOADIFY_QUEUE_RETURN + 1)
+    assert store() == 4
+    results.collect()
+    assert counts(run)["created"] == 3 and not DeadLetter.objects.exists()
+
+
+@pytest.mark.parametrize("queue_broker", ["valkey"], indirect=True)
+def test_a_letter_that_is_replayed_from_two_windows_at_once_is_sent_once(submit, queue_broker, admin_user, monkeypatch):
+    put(b"odd", b"odder")
+    store()
+    results.collect()
+    publish, second = RedisQueues.publish, []
+
+    def slowly(self: RedisQueues, queue: str, letters: Any, *more: Any) -> None:
+        if not second:
+            with ThreadPoolExecutor(1) as other:
+                second.append(0)
+                second[0] = other.submit(replay_all).result()
+        publish(self, queue, letters, *more)
+
+    def replay_all() -> int:
+        try:
+            return dead_letters.replay(dead_letters.of(admin_user), admin_user)
+        finally:
+            connection.close()
+
+    monkeypatch.setattr(RedisQueues, "publish", slowly)
+    assert (replay_all(), second) == (2, [0])
+    monkeypatch.undo()
+    assert store() == 2

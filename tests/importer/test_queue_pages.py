@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from accounts.models import User
+from importer import results
 from importer.broker.letters import BrokerAway
 from importer.intake import uploads
 from importer.models import DeadLetter, Import
@@ -123,8 +124,6 @@ def test_the_commands_send_and_store_a_file_without_a_heading(queue_broker, subm
     assert "looks like data, so its cells are taken for name, email" in sent
     assert "Being stored: 11,273 lines; 11,273 sent" in sent and "11,273 on their way" in sent
     assert told("consume_rows", "people", until_empty=True) == "11,273 messages taken.\n"
-    from importer import results
-
     while results.collect():
         pass
     run = Import.objects.get()
@@ -144,3 +143,55 @@ def test_the_commands_refuse_with_a_sentence(submit, settings, monkeypatch):
     settings.BROKER_URL = "memory://"
     with pytest.raises(CommandError, match="RabbitMQ or Redis"):
         told("consume_rows", "people")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "redis://:hid/den@127.0.0.1:6379/0",
+        "redis://:hid#den@127.0.0.1:6379/0",
+        "redis://:hidden@127.0.0.1:6379/zero",
+        "redis://:hidden@[::1/0",
+        "redis://:hidden@127.0.0.1:6379/0?hidden=1",
+        "amqp://guest:hidden@127.0.0.1:port//",
+    ],
+)
+def test_an_address_that_is_none_is_said_without_its_password(address, submit, settings, client, admin_user, monkeypatch):
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    settings.BROKER_URL = address
+    with pytest.raises(CommandError, match="BROKER_URL is no address of a broker") as refused:
+        told("consume_rows", "people")
+    assert "hid" not in str(refused.value)
+    with pytest.raises(SystemExit):
+        told("publish_rows", "people", str(PEOPLE))
+    run = Import.objects.get()
+    assert run.state == State.FAILED and run.error.startswith("BROKER_URL is no address") and "hid" not in run.error
+    waiting = letter(admin_user)
+    client.force_login(admin_user)
+    page = client.post(reverse("dead-letter-replay", args=[waiting.pk]), follow=True).content.decode()
+    assert "Nothing was sent: BROKER_URL is no address" in page and "hid/" not in page
+    results.look()
+
+
+def test_what_is_no_broker_is_not_quoted_with_its_password(submit, settings, monkeypatch):
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    settings.BROKER_URL = "guest:hidden@127.0.0.1"
+    with pytest.raises(CommandError, match="Rows go through RabbitMQ or Redis") as refused:
+        told("consume_rows", "people")
+    assert "hidden" not in str(refused.value)
+
+
+@pytest.mark.parametrize("queue_broker", ["valkey", "rabbitmq"], indirect=True)
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ({"batch": 0}, "--batch must be between 1 and 10,000 rows"),
+        ({"batch": 40_000}, "--batch must be between 1 and 10,000 rows"),
+        ({"wait": -1.0}, "--wait must be between 0 and 30 seconds"),
+        ({"wait": float("nan")}, "--wait must be between 0 and 30 seconds"),
+    ],
+)
+def test_consumers_say_which_batches_they_cannot_take(queue_broker, more, sentence, transactional_db, monkeypatch):
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    with pytest.raises(CommandError, match=sentence):
+        told("consume_rows", "people", until_empty=True, **more)

@@ -71,4 +71,4 @@ def test_broker_that_is_away_is_tried_again_with_the_next_hint(sent: list[float]
     monkeypatch.setattr(hints.current_app, "send_task", well)
     hints.give()
     wait_until(lambda: sent)
-    assert "The broker does not answer (away)" in caplog.text
+    assert "The broker does not take the hint (OperationalError)" in caplog.text

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, connection
 
 from importer import consuming, datasets, tallies
 from importer.broker.choice import NoQueues, connect
@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two sendings of tallies, and the shortest and longest pause while the broker or the database is away.
 _TELL, _SHORTEST, _LONGEST = 0.5, 0.5, 10.0
+#: RabbitMQ counts no further than 65,535 messages ahead, twice a batch; and what rests too long goes to another consumer.
+_LARGEST, _PATIENCE = 10_000, 30
 
 
 class Command(BaseCommand):
@@ -34,6 +36,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stopped = False
+        if not 1 <= options["batch"] <= _LARGEST:
+            raise CommandError(f"--batch must be between 1 and {_LARGEST:,} rows.")
+        if not 0 <= options["wait"] <= _PATIENCE:
+            raise CommandError(f"--wait must be between 0 and {_PATIENCE} seconds.")
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, self._stop)
         names = self._names(options["dataset"], options["all"])
@@ -48,9 +54,9 @@ class Command(BaseCommand):
             except NoQueues as problem:
                 raise CommandError(str(problem)) from problem
             except BrokerAway as problem:
-                log.warning("The broker does not answer (%s); trying again.", problem)
-            except (OperationalError, InterfaceError) as problem:
-                log.warning("The database does not answer (%s); trying again.", str(problem).strip())
+                log.warning("Nothing can be taken from the broker (%s); trying again.", problem)
+            except (DatabaseError, InterfaceError) as problem:
+                log.warning("The database does not take the rows (%s); trying again.", str(problem).strip())
                 connection.close()
             pause = _SHORTEST if time.monotonic() - began > _LONGEST else min(2 * pause, _LONGEST)
             self._rest(pause)
@@ -75,7 +81,7 @@ class Command(BaseCommand):
         return [dataset]
 
     def _consume(self, names: Sequence[str], batch: int) -> None:
-        """Take and store until it is time to end. Raises BrokerAway, OperationalError, InterfaceError."""
+        """Take and store until it is time to end. Raises BrokerAway, DatabaseError, InterfaceError."""
         queues = connect()
         told: list[UUID] = []
         told_at = 0.0
