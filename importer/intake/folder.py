@@ -20,8 +20,14 @@ from importer.intake import uploads
 from importer.models import StoredFile, uuid7
 
 DONE, FAILED, TAKEN = "done", "failed", ".taken"
-#: How programs call files that they have not finished; hidden ones are left alone as well.
+#: How programs call files that they have not finished.
 UNFINISHED = (".part", ".partial", ".filepart", ".crdownload", ".tmp", "~")
+#: Hidden files, and the marks that a spreadsheet leaves beside a workbook which somebody has open.
+ASIDE = (".", "~$")
+#: Behind the name of a file in FAILED it makes the name of the file that says why.
+REASON = ".reason.txt"
+#: The most bytes in a name that leave room for REASON, within the 255 of nearly every file system.
+_LONGEST = 255 - len(REASON)
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class Claimed:
         """Move it to DONE or FAILED, a `reason` beside it; a name that is taken gets a number. Returns where it is."""
         target = _moved_to(self.root / folder, self.place)
         if reason:
-            target.with_name(f"{target.name}.reason.txt").write_text(f"{reason}\n", encoding="utf-8")
+            target.with_name(f"{target.name}{REASON}").write_text(f"{reason}\n", encoding="utf-8")
         # Last, so that whoever finishes after us finds it still taken until everything is where it belongs.
         self.place.unlink(missing_ok=True)
         self.place.parent.rmdir()
@@ -61,7 +67,7 @@ def finished(root: Path, quiet: float) -> list[str]:
     names = []
     with os.scandir(root) as entries:
         for entry in entries:
-            if entry.name.startswith(".") or entry.name.lower().endswith(UNFINISHED):
+            if entry.name.startswith(ASIDE) or entry.name.lower().endswith(UNFINISHED):
                 continue
             # Not the time of modification, which copying may carry over from elsewhere: this one moves with every write.
             with suppress(FileNotFoundError):
@@ -137,9 +143,8 @@ def _is_still(path: Path, content: IO[bytes]) -> bool:
 def _moved_to(folder: Path, place: Path) -> Path:
     """Where the file of `place` lies in `folder` from now on: under its name, or one with a number where that is taken."""
     folder.mkdir(exist_ok=True)
-    stem, suffix = os.path.splitext(place.name)
     for number in count(1):
-        target = folder / (place.name if number == 1 else f"{stem}-{number}{suffix}")
+        target = folder / _numbered(place.name, number)
         try:
             # Unlike renaming it fails when the name is taken, were it this very moment.
             os.link(place, target)
@@ -153,3 +158,14 @@ def _moved_to(folder: Path, place: Path) -> Path:
             place.rename(target)
         return target
     raise AssertionError("numbers have no end")
+
+
+def _numbered(name: str, number: int) -> str:
+    """`name` with a number in front of its suffix, from 2 on; cut where it is too long for more to stand behind it."""
+    stem, suffix = os.path.splitext(name)
+    if len(suffix) > 10:
+        stem, suffix = name, ""
+    end = suffix if number == 1 else f"-{number}{suffix}"
+    while len(os.fsencode(stem + end)) > _LONGEST:
+        stem = stem[:-1]
+    return stem + end

@@ -166,6 +166,18 @@ def test_name_that_is_taken_gets_a_number_also_without_links(inbox, monkeypatch)
     assert folder.taken(inbox) == []
 
 
+@pytest.mark.parametrize("content", [f"{HEAD}A-1,Mug,Red\n", "boat,harbour\nAda,Kiel\n"])
+@pytest.mark.parametrize("name", ["x" * 251 + ".csv", "ü" * 125 + ".csv", "a." + "x" * 253])
+def test_name_as_long_as_may_be_leaves_room_for_a_number_and_a_reason(inbox, name, content):
+    for _ in range(2):
+        (inbox / name).write_text(content)
+        assert take(inbox) == [name]
+    (ended,) = [folder for folder in ("done", "failed") if (inbox / folder).exists()]
+    names = {path.name.removesuffix(".reason.txt") for path in (inbox / ended).iterdir()}
+    assert len(names) == 2 and all(name.startswith(found[:50]) for found in names)
+    assert folder.taken(inbox) == [] and take(inbox) == []
+
+
 def test_error_of_ours_puts_the_file_aside_and_the_others_go_on(inbox, monkeypatch):
     decide = unattended.decide
 

@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -186,12 +188,32 @@ def test_import_folder_takes_no_file_without_a_heading_whose_name_does_not_tell(
 
 
 def test_import_folder_leaves_alone_what_is_not_finished(inbox):
-    for name in (".hidden.csv", "later.csv.part", "copy.tmp"):
+    for name in (".hidden.csv", "later.csv.part", "copy.tmp", "~$pickup.csv"):
         (inbox / name).write_text("sku,name,description\nA-2,Mug,Red\n")
     (inbox / "folder.csv").mkdir()
     (inbox / "elsewhere.csv").symlink_to(PARTNER / "pickup.csv")
     run_command("import_folder", inbox, "--settle", "0")
-    assert names(inbox) == [".hidden.csv", "copy.tmp", "elsewhere.csv", "later.csv.part"]
+    assert names(inbox) == [".hidden.csv", "copy.tmp", "elsewhere.csv", "later.csv.part", "~$pickup.csv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (b"\xfcber.csv", "?ber.csv"),
+        (b"a\nb.csv", "a·b.csv"),
+        (b"\x1b[31ma.csv", "·[31ma.csv"),
+        ("\u202ea.csv".encode(), "·a.csv"),
+    ],
+)
+@pytest.mark.parametrize("content", ["sku,name,description\nA-2,Mug,Red\n", "boat,harbour\nAda,Kiel\n"])
+def test_import_folder_says_a_name_that_cannot_be_shown_on_one_line(tmp_path, name, said, content):
+    (tmp_path / os.fsdecode(name)).write_text(content)
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    with suppress(SystemExit):
+        call_command("import_folder", str(tmp_path), "--settle", "0", stdout=out)
+    out.seek(0)
+    lines = out.read().splitlines()
+    assert len(lines) == 1 and lines[0].startswith((f"{said} →", f"{said}: refused"))
 
 
 def test_import_folder_takes_everything_for_the_dataset_that_is_named(inbox):
