@@ -120,7 +120,7 @@ def take_all(root: Path, quiet: float, wish: Wish, wait: bool = False) -> Iterat
     the end of each import, when that failed.
     """
     claims = [(place.name, folder.claim_again(root, place)) for place in folder.taken(root)]
-    claims += [(name, folder.claim(root, name)) for name in folder.finished(root, quiet)]
+    claims += [(name, folder.claim(root, name, quiet)) for name in folder.finished(root, quiet)]
     for name, claim in claims:
         try:
             with claim as claimed:

@@ -5,6 +5,7 @@ process was killed can tell whether it was stored and submitted already. While a
 the lock goes with the process.
 """
 
+import errno
 import fcntl
 import os
 import time
@@ -58,7 +59,9 @@ class Claimed:
             target.with_name(f"{target.name}{REASON}").write_text(f"{reason}\n", encoding="utf-8")
         # Last, so that whoever finishes after us finds it still taken until everything is where it belongs.
         self.place.unlink(missing_ok=True)
-        self.place.parent.rmdir()
+        # A network folder may keep the file under a hidden name for as long as it is open; `taken` then tidies up.
+        with suppress(OSError):
+            self.place.parent.rmdir()
         return target
 
 
@@ -69,19 +72,25 @@ def finished(root: Path, quiet: float) -> list[str]:
         for entry in entries:
             if entry.name.startswith(ASIDE) or entry.name.lower().endswith(UNFINISHED):
                 continue
-            # Not the time of modification, which copying may carry over from elsewhere: this one moves with every write.
             with suppress(FileNotFoundError):
-                found = entry.stat(follow_symlinks=False)
-                if entry.is_file(follow_symlinks=False) and time.time() - found.st_ctime >= quiet:
+                if entry.is_file(follow_symlinks=False) and _is_quiet(entry.stat(follow_symlinks=False), quiet):
                     names.append(entry.name)
     return sorted(names)
 
 
+def _is_quiet(found: os.stat_result, quiet: float) -> bool:
+    # Not the time of modification, which copying may carry over from elsewhere: this one moves with every write.
+    return time.time() - found.st_ctime >= quiet
+
+
 @contextmanager
-def claim(root: Path, name: str) -> Iterator[Claimed | None]:
-    """Take a file for this process; None when somebody else was quicker. Raises OSError when it cannot be moved or read."""
+def claim(root: Path, name: str, quiet: float = 0) -> Iterator[Claimed | None]:
+    """Take a file for this process; None when somebody else was quicker, or has written to it for less than `quiet` seconds.
+
+    Raises OSError when it cannot be moved or read.
+    """
     with _locked(root / name) as content:
-        if content is None:
+        if content is None or not _is_quiet(os.fstat(content.fileno()), quiet):
             yield None
             return
         place = root / TAKEN / str(uuid7()) / name
@@ -92,7 +101,8 @@ def claim(root: Path, name: str) -> Iterator[Claimed | None]:
             # Its owner took it back.
             yield None
             return
-        yield Claimed(root, place, content)
+        # Else its owner put another one in its place this very moment; that one is taken now, and had at the next look.
+        yield Claimed(root, place, content) if _is_still(place, content) else None
 
 
 @contextmanager
@@ -106,9 +116,11 @@ def taken(root: Path) -> list[Path]:
     """The files that are taken, by this process or another, alive or not, in the order of taking."""
     places = []
     for folder in sorted((root / TAKEN).glob("*-*-*-*-*")):
-        with suppress(OSError):
+        # What is there and was not put there by us has no id.
+        with suppress(OSError, ValueError):
+            UUID(folder.name)
             found = sorted(folder.iterdir())
-            places += found
+            places += [place for place in found if place.is_file() and not place.is_symlink()]
             # Left by a process that was killed after the file had gone on; a new one is about to get its file.
             if not found and time.time() - folder.stat().st_mtime > 60:
                 folder.rmdir()
@@ -119,23 +131,32 @@ def taken(root: Path) -> list[Path]:
 def _locked(path: Path) -> Iterator[IO[bytes] | None]:
     """The file, open and locked; None when somebody else has it, or it is not there any more."""
     try:
-        content = path.open("rb")
-    except FileNotFoundError:
+        content = _open_alone(path)
+    except (FileNotFoundError, BlockingIOError):
         yield None
         return
     with content:
-        try:
-            fcntl.flock(content, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield None
-            return
         yield content if _is_still(path, content) else None
+
+
+def _open_alone(path: Path, access: int = os.O_RDONLY) -> IO[bytes]:
+    """Open and lock a file, but no link to one somewhere else. Raises BlockingIOError when somebody else has it."""
+    opened = os.open(path, access | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as problem:
+        os.close(opened)
+        # Over a network only a file that is open for writing can be locked (flock(2)).
+        if problem.errno == errno.EBADF and access == os.O_RDONLY:
+            return _open_alone(path, os.O_RDWR)
+        raise
+    return os.fdopen(opened, "rb")
 
 
 def _is_still(path: Path, content: IO[bytes]) -> bool:
     """Whether the file that is open was not moved on before the lock was had."""
     try:
-        return os.path.samestat(path.stat(), os.fstat(content.fileno()))
+        return os.path.samestat(path.lstat(), os.fstat(content.fileno()))
     except FileNotFoundError:
         return False
 

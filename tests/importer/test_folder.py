@@ -1,5 +1,7 @@
 """Folders: what is finished, who takes it, and watchers as real processes that are killed, stopped, and two at a time."""
 
+import errno
+import fcntl
 import os
 import random
 import signal
@@ -15,7 +17,7 @@ from django.db import OperationalError
 
 from importer import runner, tasks, unattended
 from importer.intake import folder, uploads
-from importer.models import Import, StoredFile
+from importer.models import Import, StoredFile, uuid7
 from importer.unattended import Wish
 from products.models import Product
 from tests.importer.workers import ROOT, wait_for, worker_env
@@ -86,6 +88,87 @@ def test_two_who_claim_the_same_file_do_not_both_get_it(inbox, monkeypatch):
     for run in Import.objects.all():
         runner.run(run.pk)
     assert list(Product.objects.order_by("sku").values_list("sku", flat=True)) == ["A-1", "A-2"]
+
+
+def test_file_that_is_written_to_again_while_another_is_imported_is_left(inbox, monkeypatch):
+    put(inbox, "a.csv")
+    put(inbox, "b.csv")
+    submit = unattended.submit
+
+    def meanwhile(*given):
+        put(inbox, "b.csv", "B-2")
+        return submit(*given)
+
+    time.sleep(1)
+    monkeypatch.setattr(unattended, "submit", meanwhile)
+    assert take(inbox, 0.9) == ["a.csv"]
+    assert folder.finished(inbox, 0) == ["b.csv"]
+
+
+def test_file_that_is_put_in_the_place_of_another_as_that_is_taken_is_imported(inbox, monkeypatch):
+    put(inbox, "a.csv")
+    mkdir = Path.mkdir
+
+    def meanwhile(path, *given, **more):
+        mkdir(path, *given, **more)
+        if path.parent.name == ".taken":
+            monkeypatch.setattr(Path, "mkdir", mkdir)
+            put(inbox, ".coming", "A-2").rename(inbox / "a.csv")
+
+    monkeypatch.setattr(Path, "mkdir", meanwhile)
+    take(inbox)
+    take(inbox)
+    runner.run(Import.objects.get().pk)
+    assert Product.objects.get().sku == "A-2"
+    assert (inbox / "done" / "a.csv").read_text() == f"{HEAD}A-2,Mug,Red\n"
+
+
+def test_link_or_pipe_that_somebody_puts_where_files_are_taken_to_is_not_read(inbox, tmp_path):
+    secret = put(tmp_path, "secret.csv", "S-1")
+    for number, place in enumerate((uuid7(), uuid7(), "no-id-at-all-x")):
+        (inbox / ".taken" / str(place)).mkdir(parents=True)
+        if number == 1:
+            os.mkfifo(inbox / ".taken" / str(place) / "pipe.csv")
+        else:
+            (inbox / ".taken" / str(place) / "x.csv").symlink_to(secret)
+    put(inbox, "a.csv")
+    assert take(inbox) == ["a.csv"]
+    assert Import.objects.count() == 1
+
+
+def test_link_in_place_of_a_file_at_the_last_moment_is_not_followed(inbox, tmp_path, monkeypatch):
+    (inbox / "a.csv").symlink_to(put(tmp_path, "secret.csv", "S-1"))
+    monkeypatch.setattr(folder, "finished", lambda *_: ["a.csv"])
+    (outcome,) = unattended.take_all(inbox, 0, Wish())
+    assert outcome.problem == "“a.csv” cannot be taken: Too many levels of symbolic links."
+    assert not Import.objects.exists()
+
+
+def test_network_folder_that_locks_only_what_is_open_for_writing_will_do(inbox, monkeypatch):
+    flock = folder.fcntl.flock
+
+    def particular(file, how):
+        if fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        flock(file, how)
+
+    monkeypatch.setattr(folder.fcntl, "flock", particular)
+    put(inbox, "a.csv")
+    assert take(inbox) == ["a.csv"]
+    assert Import.objects.count() == 1
+
+
+def test_network_folder_that_keeps_a_hidden_name_of_an_open_file_will_do(inbox, monkeypatch):
+    unlink = Path.unlink
+
+    def hidden(path, **more):
+        (path.parent / ".nfs0001").touch()
+        unlink(path, **more)
+
+    monkeypatch.setattr(Path, "unlink", hidden)
+    put(inbox, "a.csv")
+    (outcome,) = unattended.take_all(inbox, 0, Wish())
+    assert outcome.run and not outcome.problem
 
 
 @pytest.mark.parametrize(
