@@ -45,7 +45,11 @@ def phone_end(text: str) -> str:
 
 def _bare(text: str) -> str:
     value = _UNSEEN.sub("", text).strip("'\" ")
-    return _BETWEEN.sub("", re.sub(r"\.0+$", "", value))
+    digits = _BETWEEN.sub("", re.sub(r"\.0+$", "", value))
+    if digits.isascii():
+        return digits
+    # Digits of another script, such as Arabic ones, mean the same.
+    return "".join(str(int(mark)) if mark.isdecimal() else mark for mark in digits)
 
 
 def _are_digits(text: str) -> bool:
