@@ -12,6 +12,9 @@ _TEXT = Text("card ID", CardEvent.CARD_LENGTH, required=True, trim=True)
 _UNSEEN = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 #: What stands around and between the digits of a phone number.
 _BETWEEN = re.compile("[\\s()\\[\\]{}.+\\-\u2010-\u2015\u2212'\"`\u2018-\u201f\u00b4]")
+#: A number cell with a fraction, and a date cell: whatever the phone was, its digits are other ones now.
+_FRACTION = re.compile(r"\d{8,}\.\d*[1-9]\d*")
+_DATE = re.compile(r"(19|20)\d\d-(0[1-9]|1[0-2])-([0-2]\d|3[01])|([0-2]\d|3[01])[-./](0[1-9]|1[0-2])[-./](19|20)\d\d")
 #: Fifteen digits of an international number (E.164) behind 00; two numbers in one cell have more.
 _FEWEST, _MOST = 5, 17
 
@@ -26,7 +29,11 @@ def phone_digits(text: str) -> str:
 
     Blank stays blank. Raises BadValue.
     """
-    digits = _bare(text)
+    digits, value = _bare(text), text.strip()
+    if _FRACTION.fullmatch(value):
+        raise BadValue(f"{quote(value)} is a number with a fraction, not a phone number.")
+    if _DATE.fullmatch(value):
+        raise BadValue(f"{quote(value)} is a date, not a phone number.")
     if digits and not (_are_digits(digits) and _FEWEST <= len(digits) <= _MOST):
         raise BadValue(f"{quote(text.strip())} is not a phone number.")
     return digits
