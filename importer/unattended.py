@@ -59,12 +59,14 @@ class Decision:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a file of a folder: its import, or the sentence why there is none."""
+    """What became of a file of a folder: its import, or the sentence why there is none; `waits` says that it stays and is
+    tried again."""
 
     name: str
     run: Import | None = None
     problem: str = ""
     note: str = ""
+    waits: bool = False
 
     @property
     def is_bad(self) -> bool:
@@ -126,8 +128,10 @@ def take_all(root: Path, quiet: float, wish: Wish, wait: bool = False) -> Iterat
             with claim as claimed:
                 if claimed is not None:
                     yield _take(claimed, wish, wait)
+        except uploads.DiskFull as problem:
+            yield Outcome(name, problem=str(problem), waits=True)
         except OSError as problem:
-            yield Outcome(name, problem=f"{quote(name)} cannot be taken: {problem.strerror}.")
+            yield Outcome(name, problem=f"{quote(name)} cannot be taken: {problem.strerror}.", waits=True)
 
 
 def _take(claimed: folder.Claimed, wish: Wish, wait: bool) -> Outcome:
@@ -136,13 +140,13 @@ def _take(claimed: folder.Claimed, wish: Wish, wait: bool) -> Outcome:
         run, note = file.imports.first(), ""
         if run is None:
             run, note = submit(file, wish)
+    except (DatabaseError, OSError, uploads.DiskFull):
+        # It stays where it is, and is tried again.
+        raise
     except Unclear as problem:
         return _refuse(claimed, f"{problem} Give it a name that tells, and put it there again.")
     except ImportProblem as problem:
         return _refuse(claimed, str(problem))
-    except (DatabaseError, OSError):
-        # It stays where it is, and is tried again.
-        raise
     except Exception as problem:
         log.exception("%s cannot be taken", claimed.name)
         return _refuse(claimed, f"An error of ours stopped it, not of the file ({type(problem).__name__}); the log has it.")

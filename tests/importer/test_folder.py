@@ -229,6 +229,18 @@ def test_file_waits_while_the_database_is_away(inbox, monkeypatch):
     assert (inbox / "done" / "a.csv").exists()
 
 
+def test_file_waits_while_the_disk_is_full(inbox, monkeypatch):
+    put(inbox, "a.csv")
+    with monkeypatch.context() as patch:
+        patch.setattr(uploads.parts, "append", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
+        (outcome,) = unattended.take_all(inbox, 0, Wish())
+    assert outcome.waits and outcome.is_bad
+    assert outcome.problem == "The server's disk is full. “a.csv” could not be kept; try again when there is room."
+    assert [place.name for place in folder.taken(inbox)] == ["a.csv"] and not (inbox / "failed").exists()
+    assert take(inbox) == ["a.csv"]
+    assert (inbox / "done" / "a.csv").exists() and Import.objects.count() == 1
+
+
 def test_same_content_under_the_same_name_is_imported_again_when_it_comes_again(inbox):
     for _ in range(2):
         put(inbox, "a.csv")
@@ -353,6 +365,21 @@ def test_watcher_takes_what_is_there_and_what_comes_and_ends_when_it_is_told(inb
     assert sorted(path.name for path in (inbox / "failed").iterdir()) == ["report.csv", "report.csv.reason.txt"]
     assert "before.csv → Products: submitted as import" in watcher.said()
     assert "Traceback" not in watcher.said()
+
+
+@pytest.mark.slow
+def test_watcher_tells_once_that_a_file_has_to_wait(inbox, watch):
+    put(inbox, "a.csv")
+    # Nothing can be put away into it.
+    (inbox / ".none").touch()
+    (inbox / "done").symlink_to(inbox / ".none")
+    watcher = watch("--settle", "0")
+    wait_for(lambda: "a.csv" in watcher.said(), 30, watcher.said)
+    time.sleep(4)
+    assert watcher.said().count("a.csv: waits. “a.csv” cannot be taken: File exists.") == 1
+    (inbox / "done").unlink()
+    wait_for(lambda: "a.csv →" in watcher.said(), 30, watcher.said)
+    assert Import.objects.count() == 1 and (inbox / "done" / "a.csv").exists()
 
 
 @pytest.mark.slow

@@ -50,10 +50,14 @@ def line_of(outcome: Outcome, as_json: bool) -> str:
     """One line about a file: what it was taken for, and what came of it, or why not."""
     run = outcome.run
     if as_json:
-        found = report.as_json(run) if run else {"id": None, "state": "refused", "error": outcome.problem}
+        found = (
+            report.as_json(run)
+            if run
+            else {"id": None, "state": "waits" if outcome.waits else "refused", "error": outcome.problem}
+        )
         return json.dumps({"file": outcome.name, **found, "note": outcome.note})
     if run is None:
-        return f"{shown(outcome.name)}: refused. {outcome.problem}"
+        return f"{shown(outcome.name)}: {'waits' if outcome.waits else 'refused'}. {outcome.problem}"
     said = f"{shown(outcome.name)} → {title(run)}: "
     if run.state == State.REVIEW:
         said += f"waits for a person to look at it: {report.review_address(run)}"
