@@ -164,8 +164,8 @@ def _refuse(claimed: folder.Claimed, sentence: str) -> Outcome:
 
 
 def _as_last_time(among: list[Kind], headings: list[str], name: str) -> Decision | None:
-    """As a person had files with these headings imported."""
-    known = [(kind, mapping.suggest(kind.seen, headings)) for kind in among]
+    """As a person had files with these headings imported, unless the name tells another layout of the dataset."""
+    known = [(kind, mapping.suggest(kind.seen, headings)) for kind in among if not _is_named_otherwise(kind, among, name)]
     known = [(kind, suggestion) for kind, suggestion in known if suggestion.remembered and not suggestion.missing(kind.seen)]
     only = [kind for kind, _ in known] if len(known) == 1 else recognition.named((kind for kind, _ in known), name)
     for kind, suggestion in known:
@@ -173,6 +173,10 @@ def _as_last_time(among: list[Kind], headings: list[str], name: str) -> Decision
             note = f"{quote(name)} is mapped as the last time."
             return Decision(kind, Options(places=suggestion.places, blank=suggestion.blank), note)
     return None
+
+
+def _is_named_otherwise(kind: Kind, among: list[Kind], name: str) -> bool:
+    return any(other != kind and other.dataset == kind.dataset for other in recognition.named(among, name))
 
 
 def _in_order(among: list[Kind], first: list[str], name: str, how: Format, is_chosen: bool) -> Decision | None:

@@ -234,3 +234,14 @@ def test_headings_that_a_person_mapped_once_are_recognised(inbox):
     assert "liste.csv → Products: done, 1 line = 1 created, 0 updated. “liste.csv” is mapped as the last time." in lines
     assert Product.objects.get(sku="L-1").description == "hell"
     assert Import.objects.get(file__name="liste.csv").options["blank"] == {"description": "keep"}
+
+
+def test_headings_that_a_person_mapped_for_another_layout_than_the_name_tells_are_refused(tmp_path):
+    headings = ["Nr", "Karte", "Telefon", "Zeit", "Bemerkung"]
+    places = {"reference": 0, "card_id": 1, "phone": 2, "at": 3, "comment": 4}
+    mapping.remember(datasets.get("cards").seen_as("delivered"), headings, places, {})
+    for name in ("delivery-exceptions.csv", "delivered.csv"):
+        (tmp_path / name).write_text(",".join(headings) + "\n1,ZYW1,0585949014,13-11-2023 14:00,User not available\n")
+    _, lines, _ = run_command("import_folder", tmp_path, "--settle", "0", "--wait")
+    assert lines[0].startswith("delivered.csv → Card reports (Delivered): done, 1 line = 1 created")
+    assert lines[1].startswith("delivery-exceptions.csv: refused. The headings of “delivery-exceptions.csv” are “Nr”")
