@@ -10,6 +10,8 @@ _TEXT = Text("card ID", CardEvent.CARD_LENGTH, required=True, trim=True)
 
 #: Marks that nobody sees: zero-width ones and those of direction, which phones put around numbers that are copied.
 _UNSEEN = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+#: Quotation marks around a cell, also as `="0017"`, which keeps a spreadsheet from shortening it.
+_QUOTES = "=\"'`\u00b4\u2018\u2019\u201a\u201c\u201d\u201e"
 #: What stands around and between the digits of a phone number.
 _BETWEEN = re.compile("[\\s()\\[\\]{}.+\\-\u2010-\u2015\u2212'\"`\u2018-\u201f\u00b4]")
 #: A number cell with a fraction, and a date cell: whatever the phone was, its digits are other ones now.
@@ -20,8 +22,8 @@ _FEWEST, _MOST = 5, 17
 
 
 def card_id(text: str) -> str:
-    """The card id that `text` spells: trimmed, without invisible marks, in capital letters."""
-    return fold(_UNSEEN.sub("", text)).upper()
+    """The card id that `text` spells: without invisible marks, and blanks and quotation marks around it, in capital letters."""
+    return fold(_bared(text)).upper()
 
 
 def phone_digits(text: str) -> str:
@@ -29,11 +31,11 @@ def phone_digits(text: str) -> str:
 
     Blank stays blank. Raises BadValue.
     """
-    digits, value = _bare(text), text.strip()
+    digits, value = _digits(text), _bared(text)
     if _FRACTION.fullmatch(value):
-        raise BadValue(f"{quote(value)} is a number with a fraction, not a phone number.")
+        raise BadValue(f"{quote(text.strip())} is a number with a fraction, not a phone number.")
     if _DATE.fullmatch(value):
-        raise BadValue(f"{quote(value)} is a date, not a phone number.")
+        raise BadValue(f"{quote(text.strip())} is a date, not a phone number.")
     if digits and not (_are_digits(digits) and _FEWEST <= len(digits) <= _MOST):
         raise BadValue(f"{quote(text.strip())} is not a phone number.")
     return digits
@@ -44,15 +46,18 @@ def phone_end(text: str) -> str:
 
     Raises BadValue where there are fewer, because they would be the end of many numbers.
     """
-    digits = _bare(text)
+    digits = _digits(text)
     if len(digits) < CardEvent.PHONE_DIGITS and (not digits or _are_digits(digits)):
         raise BadValue(f"{quote(text.strip())} has fewer than nine digits; write the whole mobile number.")
     return phone_digits(text)[-CardEvent.PHONE_DIGITS :]
 
 
-def _bare(text: str) -> str:
-    value = _UNSEEN.sub("", text).strip("'\" ")
-    digits = _BETWEEN.sub("", re.sub(r"\.0+$", "", value))
+def _bared(text: str) -> str:
+    return _UNSEEN.sub("", text).strip().strip(_QUOTES).strip()
+
+
+def _digits(text: str) -> str:
+    digits = _BETWEEN.sub("", re.sub(r"\.0+$", "", _bared(text)))
     if digits.isascii():
         return digits
     # Digits of another script, such as Arabic ones, mean the same.
