@@ -8,6 +8,7 @@ the lock goes with the process.
 import errno
 import fcntl
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -173,12 +174,24 @@ def _moved_to(folder: Path, place: Path) -> Path:
             if not target.samefile(place):
                 continue
         except OSError:
-            # A file system without links.
+            # A file system without links, or another one than that of the folder.
             if target.exists():
                 continue
-            place.rename(target)
+            _rename(place, target)
         return target
     raise AssertionError("numbers have no end")
+
+
+def _rename(place: Path, target: Path) -> None:
+    try:
+        place.rename(target)
+    except OSError as problem:
+        if problem.errno != errno.EXDEV:
+            raise
+        # Under a hidden name until it is whole; always the same one, however often it breaks off.
+        coming = target.with_name(f".{place.parent.name}")
+        shutil.copy2(place, coming)
+        coming.rename(target)
 
 
 def _numbered(name: str, number: int) -> str:

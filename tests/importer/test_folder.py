@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -227,6 +228,26 @@ def test_file_waits_while_the_database_is_away(inbox, monkeypatch):
     assert [place.name for place in folder.taken(inbox)] == ["a.csv"] and not (inbox / "failed").exists()
     assert take(inbox) == ["a.csv"]
     assert (inbox / "done" / "a.csv").exists()
+
+
+@pytest.mark.skipif(not os.path.ismount("/dev/shm"), reason="There is no second file system.")
+def test_what_is_done_may_lie_on_another_disk(inbox, monkeypatch):
+    def full(_, target):
+        target.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        (inbox / "done").symlink_to(elsewhere)
+        put(inbox, "a.csv")
+        with monkeypatch.context() as patch:
+            patch.setattr(folder.shutil, "copy2", full)
+            assert [outcome.waits for outcome in unattended.take_all(inbox, 0, Wish())] == [True]
+        assert take(inbox) == ["a.csv"]
+        put(inbox, "a.csv", "A-2")
+        assert take(inbox) == ["a.csv"]
+        found = {path.name: path.read_text()[-12:] for path in Path(elsewhere).iterdir()}
+        assert found == {"a.csv": "A-1,Mug,Red\n", "a-2.csv": "A-2,Mug,Red\n"}
+    assert Import.objects.count() == 2 and folder.taken(inbox) == []
 
 
 def test_file_waits_while_the_disk_is_full(inbox, monkeypatch):
