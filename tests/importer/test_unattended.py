@@ -187,6 +187,13 @@ def test_import_folder_takes_no_file_without_a_heading_whose_name_does_not_tell(
     ]
 
 
+def test_import_folder_says_that_there_is_nothing_to_import(tmp_path):
+    (tmp_path / "november").mkdir()
+    shutil.copy(PARTNER / "pickup.csv", tmp_path / "november")
+    assert run_command("import_folder", tmp_path) == (0, [f"There is no file to import in {tmp_path}."], "")
+    assert run_command("import_folder", tmp_path, "--json") == (0, [], "")
+
+
 def test_import_folder_leaves_alone_what_is_not_finished(inbox):
     for name in (".hidden.csv", "later.csv.part", "copy.tmp", "~$pickup.csv"):
         (inbox / name).write_text("sku,name,description\nA-2,Mug,Red\n")

@@ -85,7 +85,10 @@ class Command(BaseCommand):
             for outcome in unattended.take_all(root, settle, wish, options["wait"]):
                 seen.append(outcome)
                 self.stdout.write(line_of(outcome, options["json"]))
-            for name in sorted(set(folder.finished(root, 0)) - {outcome.name for outcome in seen}):
+            left = sorted(set(folder.finished(root, 0)) - {outcome.name for outcome in seen})
+            if not (seen or left or options["json"]):
+                self.stdout.write(f"There is no file to import in {root}.")
+            for name in left:
                 self.stderr.write(f"{shown(name)}: is still being written, and was left where it is.")
         except OSError as problem:
             raise CommandError(f"{problem.filename or root} cannot be used: {problem.strerror}.") from problem
