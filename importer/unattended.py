@@ -202,9 +202,10 @@ def _needed(kind: Kind, cells: int) -> list[str]:
 
 
 def _why_not(among: list[Kind], headings: list[str], name: str) -> str:
-    if len(among) == 1:
+    meant = among if len(among) == 1 else recognition.named(among, name)
+    if meant and (len(among) == 1 or any(meant[0].seen.found(headings).values())):
         try:
-            among[0].seen.match(headings[mended.added(headings) :])
+            meant[0].seen.match(headings[mended.added(headings) :])
         except BadHeading as problem:
             return str(problem)
     kinds = ", ".join(kind.title for kind in among)

@@ -69,7 +69,11 @@ def test_import_file_refuses_what_could_be_two_layouts(tmp_path):
             "Card reports have no layout called “lost”; there are: pickup, exceptions, delivered, returned, export.",
         ),
         ("products", "lost", "Products have no layout called “lost”; there are: none."),
-        ("cards", "pickup", "The heading has no column “phone”. Card reports need the columns reference, card_id, phone, at"),
+        (
+            "cards",
+            "pickup",
+            "The heading has no column “user mobile”. Card reports need the columns id, card id, user mobile, timestamp",
+        ),
         ("products", "", "The heading has no column “sku” and no column “name” and no column “description”. Products need"),
         ("boats", "", "There is no dataset called “boats”"),
     ],
@@ -87,6 +91,15 @@ def test_file_of_no_kind_of_the_dataset_is_refused_with_its_headings(tmp_path):
         CommandError, match=r"^The headings of “boats.csv” are “boat”, “harbour”; that is none of: Card reports \("
     ):
         call_command("import_file", "cards", str(path))
+
+
+def test_file_whose_name_tells_its_layout_is_told_what_that_lacks(tmp_path):
+    (tmp_path / "delivered.csv").write_text("ID,Card ID,Contact,Comment\n1,ZYW1,0585949014,DELIVERED\n")
+    _, lines, _ = run_command("import_folder", tmp_path, "--settle", "0")
+    assert lines == [
+        "delivered.csv: refused. The heading has no column “user contact” and no column “timestamp”. "
+        "Card reports need the columns id, card id, user contact, timestamp, comment, in any order."
+    ]
 
 
 def test_people_without_a_heading_are_taken_in_order():
