@@ -56,6 +56,9 @@ _COMMENT = Column(
 _MOBILE = Column("phone", PhoneDigits(), aliases=("user mobile",), blank_choice=False)
 _CONTACT = Column("phone", PhoneDigits(), aliases=("user contact",), blank_choice=False)
 
+#: In the name of a file; “undelivered” and “not delivered” are exceptions.
+_EXCEPTIONS, _DELIVERED = r"exception|(un|no[nt][ _-]?)delivered", r"(?<!un)(?<!no[nt])(?<!no[nt][ _-])delivered"
+
 
 def _layout(
     name: str, title: str, stage: Stage, phone: Column, file_name: str, sample: Sample, comment: bool = False
@@ -96,9 +99,9 @@ CARDS = register(
         layouts=(
             _layout("pickup", "Picked up", Stage.PICKED_UP, _MOBILE, r"pick", samples.pickup),
             _layout(
-                "exceptions", "Delivery exceptions", Stage.EXCEPTION, _CONTACT, r"exception", samples.exceptions, comment=True
+                "exceptions", "Delivery exceptions", Stage.EXCEPTION, _CONTACT, _EXCEPTIONS, samples.exceptions, comment=True
             ),
-            _layout("delivered", "Delivered", Stage.DELIVERED, _CONTACT, r"delivered", samples.delivered, comment=True),
+            _layout("delivered", "Delivered", Stage.DELIVERED, _CONTACT, _DELIVERED, samples.delivered, comment=True),
             _layout("returned", "Returned", Stage.RETURNED, _CONTACT, r"return", samples.returned),
         ),
         date_field="at",

@@ -9,6 +9,9 @@ from cards.cleaners import same_phone
 from cards.forms import LookupForm
 from cards.models import CardEvent
 
+#: Cards of one phone that the page shows; a number in more of them stands for “unknown”, or for a company.
+SHOWN = 200
+
 
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
@@ -18,7 +21,14 @@ def index(request: HttpRequest) -> HttpResponse:
         return render(request, "cards/index.html", {"form": form}, status=422)
     asked = form.cleaned_data
     found = lookup.find(asked["card_id"], asked["mobile"])
-    context = {"form": form, "asks": form.asks, "found": found, "any": bool(found.cards) or CardEvent.objects.exists()}
+    shown = found.cards[:SHOWN]
+    context = {
+        "form": form,
+        "asks": form.asks,
+        "found": found,
+        "shown": shown,
+        "any": bool(found.cards) or CardEvent.objects.exists(),
+    }
     if form.asks and not found.cards:
         # In a hurry the number is typed into the first box.
         mobile = "" if asked["mobile"] or not same_phone(asked["card_id"]) else asked["card_id"]

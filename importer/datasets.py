@@ -213,6 +213,10 @@ class Dataset:
         known = {column.name: {spelled(name) for name in (column.name, *column.aliases)} for column in self.columns}
         return {column: [place for place, name in enumerate(names) if name in known[column]] for column in known}
 
+    def _named(self, column: Column) -> str:
+        """What a file should have above a column: in one of a partner's layouts that is not our name of it."""
+        return column.name if self.as_layout in ("", EXPORT) else column.heading
+
     def match(self, heading: list[str]) -> dict[str, int]:
         """Find the place of each column in a heading line, in any order, in any case, with stray blanks.
 
@@ -221,12 +225,13 @@ class Dataset:
         places: dict[str, int] = {}
         for name, found in self.found(heading).items():
             if len(found) > 1:
-                raise BadHeading(f"The column {quote(name)} stands in the heading {len(found)} times; once is needed.")
+                named = quote(self._named(self.column(name)))
+                raise BadHeading(f"The column {named} stands in the heading {len(found)} times; once is needed.")
             if found:
                 places[name] = found[0]
-        missing = [column.name for column in self.columns if column.required and column.name not in places]
+        missing = [self._named(column) for column in self.columns if column.required and column.name not in places]
         if missing:
-            wanted = ", ".join(column.name for column in self.columns if column.required)
+            wanted = ", ".join(self._named(column) for column in self.columns if column.required)
             raise BadHeading(
                 f"The heading has no column {' and no column '.join(map(quote, missing))}. "
                 f"{self.title} need the columns {wanted}, in any order."

@@ -19,6 +19,7 @@ from importer import exports, held, mails, results, runner, sweep, unattended
 from importer.attempt import Attempt, worker_name
 from importer.models import Export, Heartbeat, Import
 from importer.states import WORKING, ExportState
+from importer.values import shown
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +112,7 @@ def scan() -> None:
     """Import what lies in the watched folder; of several scans at once each takes other files."""
     try:
         for outcome in unattended.take_all(Path(settings.LOADIFY_FOLDER), settings.LOADIFY_FOLDER_SETTLE, unattended.Wish()):
-            log.info("Folder: %s: %s", outcome.name, outcome.problem or outcome.run)
+            log.info("Folder: %s: %s", shown(outcome.name), outcome.problem or outcome.run)
     except OSError as problem:
         log.warning("The folder %s cannot be used: %s", settings.LOADIFY_FOLDER, problem)
 

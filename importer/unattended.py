@@ -59,12 +59,14 @@ class Decision:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a file of a folder: its import, or the sentence why there is none."""
+    """What became of a file of a folder: its import, or the sentence why there is none; `waits` says that it stays and is
+    tried again."""
 
     name: str
     run: Import | None = None
     problem: str = ""
     note: str = ""
+    waits: bool = False
 
     @property
     def is_bad(self) -> bool:
@@ -120,14 +122,16 @@ def take_all(root: Path, quiet: float, wish: Wish, wait: bool = False) -> Iterat
     the end of each import, when that failed.
     """
     claims = [(place.name, folder.claim_again(root, place)) for place in folder.taken(root)]
-    claims += [(name, folder.claim(root, name)) for name in folder.finished(root, quiet)]
+    claims += [(name, folder.claim(root, name, quiet)) for name in folder.finished(root, quiet)]
     for name, claim in claims:
         try:
             with claim as claimed:
                 if claimed is not None:
                     yield _take(claimed, wish, wait)
+        except uploads.DiskFull as problem:
+            yield Outcome(name, problem=str(problem), waits=True)
         except OSError as problem:
-            yield Outcome(name, problem=f"{quote(name)} cannot be taken: {problem.strerror}.")
+            yield Outcome(name, problem=f"{quote(name)} cannot be taken: {problem.strerror}.", waits=True)
 
 
 def _take(claimed: folder.Claimed, wish: Wish, wait: bool) -> Outcome:
@@ -136,13 +140,13 @@ def _take(claimed: folder.Claimed, wish: Wish, wait: bool) -> Outcome:
         run, note = file.imports.first(), ""
         if run is None:
             run, note = submit(file, wish)
+    except (DatabaseError, OSError, uploads.DiskFull):
+        # It stays where it is, and is tried again.
+        raise
     except Unclear as problem:
         return _refuse(claimed, f"{problem} Give it a name that tells, and put it there again.")
     except ImportProblem as problem:
         return _refuse(claimed, str(problem))
-    except (DatabaseError, OSError):
-        # It stays where it is, and is tried again.
-        raise
     except Exception as problem:
         log.exception("%s cannot be taken", claimed.name)
         return _refuse(claimed, f"An error of ours stopped it, not of the file ({type(problem).__name__}); the log has it.")
@@ -160,8 +164,8 @@ def _refuse(claimed: folder.Claimed, sentence: str) -> Outcome:
 
 
 def _as_last_time(among: list[Kind], headings: list[str], name: str) -> Decision | None:
-    """As a person had files with these headings imported."""
-    known = [(kind, mapping.suggest(kind.seen, headings)) for kind in among]
+    """As a person had files with these headings imported, unless the name tells another layout of the dataset."""
+    known = [(kind, mapping.suggest(kind.seen, headings)) for kind in among if not _is_named_otherwise(kind, among, name)]
     known = [(kind, suggestion) for kind, suggestion in known if suggestion.remembered and not suggestion.missing(kind.seen)]
     only = [kind for kind, _ in known] if len(known) == 1 else recognition.named((kind for kind, _ in known), name)
     for kind, suggestion in known:
@@ -169,6 +173,10 @@ def _as_last_time(among: list[Kind], headings: list[str], name: str) -> Decision
             note = f"{quote(name)} is mapped as the last time."
             return Decision(kind, Options(places=suggestion.places, blank=suggestion.blank), note)
     return None
+
+
+def _is_named_otherwise(kind: Kind, among: list[Kind], name: str) -> bool:
+    return any(other != kind and other.dataset == kind.dataset for other in recognition.named(among, name))
 
 
 def _in_order(among: list[Kind], first: list[str], name: str, how: Format, is_chosen: bool) -> Decision | None:
@@ -194,9 +202,10 @@ def _needed(kind: Kind, cells: int) -> list[str]:
 
 
 def _why_not(among: list[Kind], headings: list[str], name: str) -> str:
-    if len(among) == 1:
+    meant = among if len(among) == 1 else recognition.named(among, name)
+    if meant and (len(among) == 1 or any(meant[0].seen.found(headings).values())):
         try:
-            among[0].seen.match(headings[mended.added(headings) :])
+            meant[0].seen.match(headings[mended.added(headings) :])
         except BadHeading as problem:
             return str(problem)
     kinds = ", ".join(kind.title for kind in among)

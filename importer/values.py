@@ -304,9 +304,13 @@ def storable(text: str) -> str:
 
 def quote(text: str, longest: int = 40) -> str:
     """`text` in quotation marks, cut to `longest` characters, with what cannot be shown replaced."""
-    shown = text.encode("utf-8", "replace").decode()
-    shown = "".join(mark if mark.isprintable() else "·" for mark in shown[: longest + 1])
-    return f"“{shown[:longest]}…”" if len(shown) > longest else f"“{shown}”"
+    short = shown(text[: longest + 1])
+    return f"“{short[:longest]}…”" if len(short) > longest else f"“{short}”"
+
+
+def shown(text: str) -> str:
+    """`text` on one line, with what cannot be shown replaced: line ends, marks that steer a terminal, bytes of no text."""
+    return "".join(mark if mark.isprintable() else "·" for mark in text.encode("utf-8", "replace").decode())
 
 
 def without_quotes(sentence: str) -> str:

@@ -94,11 +94,12 @@ def test_same_report_in_another_spelling_adds_nothing(load) -> None:
             " A1 , ZYW1 ,+971 (58) 594-9014,2023-11-13T10:00:00Z, not in ",
             "a1,Zyw1,00971585949014,13/11/2023 2:00 PM,Not in",
             "a1,zyw1,585949014.0,2023-11-13 14:00:00+04:00,Not in",
+            'a1,"=""ZYW1""","=""0585949014""",13-11-2023 14:00,Not in',
             "a1,zyw1,\u202a+971 58 594 9014\u202c,13.11.2023 14:00:00,Not in",
         )
     )
     second = load(f"{heading}{again}\n", "cards", layout="exceptions")
-    assert (second.created, second.unchanged + second.superseded, second.rejected) == (0, 4, 0)
+    assert (second.created, second.unchanged + second.superseded, second.rejected) == (0, 5, 0)
     assert CardEvent.objects.count() == 1
 
 
@@ -171,9 +172,12 @@ def test_line_that_cannot_be_taken_is_a_reject_with_a_sentence(load) -> None:
         "14,\u200b,585949014,31-12-2024 09:30",
         f"15,{'Z' * 51},585949014,31-12-2024 09:30",
         "16,0017,,31-12-2024",
+        "17,ZYW1,'585949014.5',31-12-2024 09:30",
+        "18,ZYW1,31-12-2024,31-12-2024 09:30",
+        "19,ZYW1,2024-12-31,31-12-2024 09:30",
     ]
     run = load("ID,Card ID,User Mobile,Timestamp\n" + "\n".join(lines) + "\n", "cards", layout="pickup")
-    assert told(run) == (16, 1, 0, 15)
+    assert told(run) == (19, 1, 0, 18)
     assert reasons(run) == [
         "Line 2: “12/31/9x” is not a date like 31-12-2024 09:30.",
         "Line 3: “31-02-2024 09:30” is not a date like 31-12-2024 09:30.",
@@ -190,6 +194,9 @@ def test_line_that_cannot_be_taken_is_a_reject_with_a_sentence(load) -> None:
         "Line 15: “0585949014 0501234567” is not a phone number.",
         "Line 16: The card ID is empty.",
         f"Line 17: The card ID is 51 characters long, 50 are allowed: “{'Z' * 40}…”.",
+        "Line 19: “'585949014.5'” is a number with a fraction, not a phone number.",
+        "Line 20: “31-12-2024” is a date, not a phone number.",
+        "Line 21: “2024-12-31” is a date, not a phone number.",
     ]
     event = CardEvent.objects.get()
     assert (event.card_id, event.phone, event.at) == ("0017", "", utc("2024-12-30 20:00:00"))

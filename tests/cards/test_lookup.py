@@ -47,12 +47,16 @@ SPELLINGS = [
     '"0585949014"',
     "“0585949014”",
     "'058-594-9014'",
+    '="0585949014"',
     "(058) 594 9014",
     "+971 (0) 58.594-9014",
     "  0585949014    ",
     "585949014.0",
     "\u202a+971\u00a058\u00a0594\u00a09014\u202c",
     "058\u2011594\u20119014",
+    "٠٥٨٥٩٤٩٠١٤",
+    "+٩٧١ ۵۸ ۵۹۴ ۹۰۱۴",
+    "０５８５９４９０１４",
 ]
 
 
@@ -64,7 +68,7 @@ def test_card_is_found_by_any_spelling_of_its_phone(kept: str, asked: str) -> No
     assert ids(lookup.find(mobile=asked)) == ["ZYW1"]
 
 
-@pytest.mark.parametrize("asked", ["ZYW1", "zyw1", " Zyw1 ", "\u200bzyw1", "\ufeffZYW1\u202c"])
+@pytest.mark.parametrize("asked", ["ZYW1", "zyw1", " Zyw1 ", "\u200bzyw1", "\ufeffZYW1\u202c", '"ZYW1"', "‘zyw1’ ", '="ZYW1"'])
 def test_card_is_found_by_its_id_in_any_case(asked: str) -> None:
     report(PICKED_UP)
     report(PICKED_UP, card="ZYW10")

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from cards import lookup
+from cards import lookup, views
 from cards.models import CardEvent
 from importer.models import Import
 from tests.cards.conftest import FILES
@@ -74,6 +74,15 @@ def test_lookup_says_when_cards_are_left_out(reader: Client, monkeypatch: pytest
     assert "left out" not in reader.get("/cards/?mobile=0585949014").text
     report(PICKED_UP, 1, "B")
     assert "cards that only older ones name are left out." in reader.get("/cards/?mobile=0585949014").text
+
+
+def test_lookup_shows_the_latest_of_very_many_cards(reader: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "SHOWN", 2)
+    for minutes, name in enumerate("ABC"):
+        report(PICKED_UP, minutes, name)
+    page = texts(reader.get("/cards/?mobile=0585949014"))
+    assert "<bdi>C</bdi>" in page and "<bdi>B</bdi>" in page and "<bdi>A</bdi>" not in page
+    assert "only the 2 cards with the latest news are shown." in page
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,13 @@
 """Folders: what is finished, who takes it, and watchers as real processes that are killed, stopped, and two at a time."""
 
+import errno
+import fcntl
 import os
 import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -15,7 +18,7 @@ from django.db import OperationalError
 
 from importer import runner, tasks, unattended
 from importer.intake import folder, uploads
-from importer.models import Import, StoredFile
+from importer.models import Import, StoredFile, uuid7
 from importer.unattended import Wish
 from products.models import Product
 from tests.importer.workers import ROOT, wait_for, worker_env
@@ -88,6 +91,87 @@ def test_two_who_claim_the_same_file_do_not_both_get_it(inbox, monkeypatch):
     assert list(Product.objects.order_by("sku").values_list("sku", flat=True)) == ["A-1", "A-2"]
 
 
+def test_file_that_is_written_to_again_while_another_is_imported_is_left(inbox, monkeypatch):
+    put(inbox, "a.csv")
+    put(inbox, "b.csv")
+    submit = unattended.submit
+
+    def meanwhile(*given):
+        put(inbox, "b.csv", "B-2")
+        return submit(*given)
+
+    time.sleep(1)
+    monkeypatch.setattr(unattended, "submit", meanwhile)
+    assert take(inbox, 0.9) == ["a.csv"]
+    assert folder.finished(inbox, 0) == ["b.csv"]
+
+
+def test_file_that_is_put_in_the_place_of_another_as_that_is_taken_is_imported(inbox, monkeypatch):
+    put(inbox, "a.csv")
+    mkdir = Path.mkdir
+
+    def meanwhile(path, *given, **more):
+        mkdir(path, *given, **more)
+        if path.parent.name == ".taken":
+            monkeypatch.setattr(Path, "mkdir", mkdir)
+            put(inbox, ".coming", "A-2").rename(inbox / "a.csv")
+
+    monkeypatch.setattr(Path, "mkdir", meanwhile)
+    take(inbox)
+    take(inbox)
+    runner.run(Import.objects.get().pk)
+    assert Product.objects.get().sku == "A-2"
+    assert (inbox / "done" / "a.csv").read_text() == f"{HEAD}A-2,Mug,Red\n"
+
+
+def test_link_or_pipe_that_somebody_puts_where_files_are_taken_to_is_not_read(inbox, tmp_path):
+    secret = put(tmp_path, "secret.csv", "S-1")
+    for number, place in enumerate((uuid7(), uuid7(), "no-id-at-all-x")):
+        (inbox / ".taken" / str(place)).mkdir(parents=True)
+        if number == 1:
+            os.mkfifo(inbox / ".taken" / str(place) / "pipe.csv")
+        else:
+            (inbox / ".taken" / str(place) / "x.csv").symlink_to(secret)
+    put(inbox, "a.csv")
+    assert take(inbox) == ["a.csv"]
+    assert Import.objects.count() == 1
+
+
+def test_link_in_place_of_a_file_at_the_last_moment_is_not_followed(inbox, tmp_path, monkeypatch):
+    (inbox / "a.csv").symlink_to(put(tmp_path, "secret.csv", "S-1"))
+    monkeypatch.setattr(folder, "finished", lambda *_: ["a.csv"])
+    (outcome,) = unattended.take_all(inbox, 0, Wish())
+    assert outcome.problem == "“a.csv” cannot be taken: Too many levels of symbolic links."
+    assert not Import.objects.exists()
+
+
+def test_network_folder_that_locks_only_what_is_open_for_writing_will_do(inbox, monkeypatch):
+    flock = folder.fcntl.flock
+
+    def particular(file, how):
+        if fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        flock(file, how)
+
+    monkeypatch.setattr(folder.fcntl, "flock", particular)
+    put(inbox, "a.csv")
+    assert take(inbox) == ["a.csv"]
+    assert Import.objects.count() == 1
+
+
+def test_network_folder_that_keeps_a_hidden_name_of_an_open_file_will_do(inbox, monkeypatch):
+    unlink = Path.unlink
+
+    def hidden(path, **more):
+        (path.parent / ".nfs0001").touch()
+        unlink(path, **more)
+
+    monkeypatch.setattr(Path, "unlink", hidden)
+    put(inbox, "a.csv")
+    (outcome,) = unattended.take_all(inbox, 0, Wish())
+    assert outcome.run and not outcome.problem
+
+
 @pytest.mark.parametrize(
     ("module", "name", "already"),
     [
@@ -146,6 +230,38 @@ def test_file_waits_while_the_database_is_away(inbox, monkeypatch):
     assert (inbox / "done" / "a.csv").exists()
 
 
+@pytest.mark.skipif(not os.path.ismount("/dev/shm"), reason="There is no second file system.")
+def test_what_is_done_may_lie_on_another_disk(inbox, monkeypatch):
+    def full(_, target):
+        target.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        (inbox / "done").symlink_to(elsewhere)
+        put(inbox, "a.csv")
+        with monkeypatch.context() as patch:
+            patch.setattr(folder.shutil, "copy2", full)
+            assert [outcome.waits for outcome in unattended.take_all(inbox, 0, Wish())] == [True]
+        assert take(inbox) == ["a.csv"]
+        put(inbox, "a.csv", "A-2")
+        assert take(inbox) == ["a.csv"]
+        found = {path.name: path.read_text()[-12:] for path in Path(elsewhere).iterdir()}
+        assert found == {"a.csv": "A-1,Mug,Red\n", "a-2.csv": "A-2,Mug,Red\n"}
+    assert Import.objects.count() == 2 and folder.taken(inbox) == []
+
+
+def test_file_waits_while_the_disk_is_full(inbox, monkeypatch):
+    put(inbox, "a.csv")
+    with monkeypatch.context() as patch:
+        patch.setattr(uploads.parts, "append", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
+        (outcome,) = unattended.take_all(inbox, 0, Wish())
+    assert outcome.waits and outcome.is_bad
+    assert outcome.problem == "The server's disk is full. “a.csv” could not be kept; try again when there is room."
+    assert [place.name for place in folder.taken(inbox)] == ["a.csv"] and not (inbox / "failed").exists()
+    assert take(inbox) == ["a.csv"]
+    assert (inbox / "done" / "a.csv").exists() and Import.objects.count() == 1
+
+
 def test_same_content_under_the_same_name_is_imported_again_when_it_comes_again(inbox):
     for _ in range(2):
         put(inbox, "a.csv")
@@ -164,6 +280,18 @@ def test_name_that_is_taken_gets_a_number_also_without_links(inbox, monkeypatch)
         assert take(inbox) == ["a.csv"]
     assert sorted(path.name for path in (inbox / "done").iterdir()) == ["a-2.csv", "a-3.csv", "a.csv"]
     assert folder.taken(inbox) == []
+
+
+@pytest.mark.parametrize("content", [f"{HEAD}A-1,Mug,Red\n", "boat,harbour\nAda,Kiel\n"])
+@pytest.mark.parametrize("name", ["x" * 251 + ".csv", "ü" * 125 + ".csv", "a." + "x" * 253])
+def test_name_as_long_as_may_be_leaves_room_for_a_number_and_a_reason(inbox, name, content):
+    for _ in range(2):
+        (inbox / name).write_text(content)
+        assert take(inbox) == [name]
+    (ended,) = [folder for folder in ("done", "failed") if (inbox / folder).exists()]
+    names = {path.name.removesuffix(".reason.txt") for path in (inbox / ended).iterdir()}
+    assert len(names) == 2 and all(name.startswith(found[:50]) for found in names)
+    assert folder.taken(inbox) == [] and take(inbox) == []
 
 
 def test_error_of_ours_puts_the_file_aside_and_the_others_go_on(inbox, monkeypatch):
@@ -258,6 +386,21 @@ def test_watcher_takes_what_is_there_and_what_comes_and_ends_when_it_is_told(inb
     assert sorted(path.name for path in (inbox / "failed").iterdir()) == ["report.csv", "report.csv.reason.txt"]
     assert "before.csv → Products: submitted as import" in watcher.said()
     assert "Traceback" not in watcher.said()
+
+
+@pytest.mark.slow
+def test_watcher_tells_once_that_a_file_has_to_wait(inbox, watch):
+    put(inbox, "a.csv")
+    # Nothing can be put away into it.
+    (inbox / ".none").touch()
+    (inbox / "done").symlink_to(inbox / ".none")
+    watcher = watch("--settle", "0")
+    wait_for(lambda: "a.csv" in watcher.said(), 30, watcher.said)
+    time.sleep(4)
+    assert watcher.said().count("a.csv: waits. “a.csv” cannot be taken: File exists.") == 1
+    (inbox / "done").unlink()
+    wait_for(lambda: "a.csv →" in watcher.said(), 30, watcher.said)
+    assert Import.objects.count() == 1 and (inbox / "done" / "a.csv").exists()
 
 
 @pytest.mark.slow

@@ -50,6 +50,11 @@ def test_name_decides_whatever_stands_around_it(name):
     assert kinds(REPORT, name) == ["Card reports (Delivered)"]
 
 
+@pytest.mark.parametrize("name", ["undelivered.csv", "Not Delivered 13 Nov.csv", "cards_non-delivered.csv", "NOTDELIVERED.CSV"])
+def test_what_was_not_delivered_is_no_delivery(name):
+    assert kinds(REPORT, name) == ["Card reports (Delivery exceptions)"]
+
+
 @pytest.mark.parametrize(
     ("headings", "titles"),
     [

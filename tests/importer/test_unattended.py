@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -67,7 +69,11 @@ def test_import_file_refuses_what_could_be_two_layouts(tmp_path):
             "Card reports have no layout called “lost”; there are: pickup, exceptions, delivered, returned, export.",
         ),
         ("products", "lost", "Products have no layout called “lost”; there are: none."),
-        ("cards", "pickup", "The heading has no column “phone”. Card reports need the columns reference, card_id, phone, at"),
+        (
+            "cards",
+            "pickup",
+            "The heading has no column “user mobile”. Card reports need the columns id, card id, user mobile, timestamp",
+        ),
         ("products", "", "The heading has no column “sku” and no column “name” and no column “description”. Products need"),
         ("boats", "", "There is no dataset called “boats”"),
     ],
@@ -85,6 +91,15 @@ def test_file_of_no_kind_of_the_dataset_is_refused_with_its_headings(tmp_path):
         CommandError, match=r"^The headings of “boats.csv” are “boat”, “harbour”; that is none of: Card reports \("
     ):
         call_command("import_file", "cards", str(path))
+
+
+def test_file_whose_name_tells_its_layout_is_told_what_that_lacks(tmp_path):
+    (tmp_path / "delivered.csv").write_text("ID,Card ID,Contact,Comment\n1,ZYW1,0585949014,DELIVERED\n")
+    _, lines, _ = run_command("import_folder", tmp_path, "--settle", "0")
+    assert lines == [
+        "delivered.csv: refused. The heading has no column “user contact” and no column “timestamp”. "
+        "Card reports need the columns id, card id, user contact, timestamp, comment, in any order."
+    ]
 
 
 def test_people_without_a_heading_are_taken_in_order():
@@ -185,13 +200,40 @@ def test_import_folder_takes_no_file_without_a_heading_whose_name_does_not_tell(
     ]
 
 
+def test_import_folder_says_that_there_is_nothing_to_import(tmp_path):
+    (tmp_path / "november").mkdir()
+    shutil.copy(PARTNER / "pickup.csv", tmp_path / "november")
+    assert run_command("import_folder", tmp_path) == (0, [f"There is no file to import in {tmp_path}."], "")
+    assert run_command("import_folder", tmp_path, "--json") == (0, [], "")
+
+
 def test_import_folder_leaves_alone_what_is_not_finished(inbox):
-    for name in (".hidden.csv", "later.csv.part", "copy.tmp"):
+    for name in (".hidden.csv", "later.csv.part", "copy.tmp", "~$pickup.csv"):
         (inbox / name).write_text("sku,name,description\nA-2,Mug,Red\n")
     (inbox / "folder.csv").mkdir()
     (inbox / "elsewhere.csv").symlink_to(PARTNER / "pickup.csv")
     run_command("import_folder", inbox, "--settle", "0")
-    assert names(inbox) == [".hidden.csv", "copy.tmp", "elsewhere.csv", "later.csv.part"]
+    assert names(inbox) == [".hidden.csv", "copy.tmp", "elsewhere.csv", "later.csv.part", "~$pickup.csv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (b"\xfcber.csv", "?ber.csv"),
+        (b"a\nb.csv", "a·b.csv"),
+        (b"\x1b[31ma.csv", "·[31ma.csv"),
+        ("\u202ea.csv".encode(), "·a.csv"),
+    ],
+)
+@pytest.mark.parametrize("content", ["sku,name,description\nA-2,Mug,Red\n", "boat,harbour\nAda,Kiel\n"])
+def test_import_folder_says_a_name_that_cannot_be_shown_on_one_line(tmp_path, name, said, content):
+    (tmp_path / os.fsdecode(name)).write_text(content)
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    with suppress(SystemExit):
+        call_command("import_folder", str(tmp_path), "--settle", "0", stdout=out)
+    out.seek(0)
+    lines = out.read().splitlines()
+    assert len(lines) == 1 and lines[0].startswith((f"{said} →", f"{said}: refused"))
 
 
 def test_import_folder_takes_everything_for_the_dataset_that_is_named(inbox):
@@ -212,3 +254,14 @@ def test_headings_that_a_person_mapped_once_are_recognised(inbox):
     assert "liste.csv → Products: done, 1 line = 1 created, 0 updated. “liste.csv” is mapped as the last time." in lines
     assert Product.objects.get(sku="L-1").description == "hell"
     assert Import.objects.get(file__name="liste.csv").options["blank"] == {"description": "keep"}
+
+
+def test_headings_that_a_person_mapped_for_another_layout_than_the_name_tells_are_refused(tmp_path):
+    headings = ["Nr", "Karte", "Telefon", "Zeit", "Bemerkung"]
+    places = {"reference": 0, "card_id": 1, "phone": 2, "at": 3, "comment": 4}
+    mapping.remember(datasets.get("cards").seen_as("delivered"), headings, places, {})
+    for name in ("delivery-exceptions.csv", "delivered.csv"):
+        (tmp_path / name).write_text(",".join(headings) + "\n1,ZYW1,0585949014,13-11-2023 14:00,User not available\n")
+    _, lines, _ = run_command("import_folder", tmp_path, "--settle", "0", "--wait")
+    assert lines[0].startswith("delivered.csv → Card reports (Delivered): done, 1 line = 1 created")
+    assert lines[1].startswith("delivery-exceptions.csv: refused. The headings of “delivery-exceptions.csv” are “Nr”")

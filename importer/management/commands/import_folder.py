@@ -16,7 +16,7 @@ from importer.management import report
 from importer.progress import title
 from importer.states import State
 from importer.unattended import Outcome, Wish
-from importer.values import ImportProblem
+from importer.values import ImportProblem, shown
 
 
 def add_folder_arguments(parser: ArgumentParser) -> None:
@@ -50,11 +50,15 @@ def line_of(outcome: Outcome, as_json: bool) -> str:
     """One line about a file: what it was taken for, and what came of it, or why not."""
     run = outcome.run
     if as_json:
-        found = report.as_json(run) if run else {"id": None, "state": "refused", "error": outcome.problem}
+        found = (
+            report.as_json(run)
+            if run
+            else {"id": None, "state": "waits" if outcome.waits else "refused", "error": outcome.problem}
+        )
         return json.dumps({"file": outcome.name, **found, "note": outcome.note})
     if run is None:
-        return f"{outcome.name}: refused. {outcome.problem}"
-    said = f"{outcome.name} → {title(run)}: "
+        return f"{shown(outcome.name)}: {'waits' if outcome.waits else 'refused'}. {outcome.problem}"
+    said = f"{shown(outcome.name)} → {title(run)}: "
     if run.state == State.REVIEW:
         said += f"waits for a person to look at it: {report.review_address(run)}"
     elif run.is_final:
@@ -81,8 +85,11 @@ class Command(BaseCommand):
             for outcome in unattended.take_all(root, settle, wish, options["wait"]):
                 seen.append(outcome)
                 self.stdout.write(line_of(outcome, options["json"]))
-            for name in sorted(set(folder.finished(root, 0)) - {outcome.name for outcome in seen}):
-                self.stderr.write(f"{name}: is still being written, and was left where it is.")
+            left = sorted(set(folder.finished(root, 0)) - {outcome.name for outcome in seen})
+            if not (seen or left or options["json"]):
+                self.stdout.write(f"There is no file to import in {root}.")
+            for name in left:
+                self.stderr.write(f"{shown(name)}: is still being written, and was left where it is.")
         except OSError as problem:
             raise CommandError(f"{problem.filename or root} cannot be used: {problem.strerror}.") from problem
         except ImportProblem as problem:

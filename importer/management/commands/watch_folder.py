@@ -14,6 +14,7 @@ from watchfiles import watch
 
 from importer import unattended
 from importer.management.commands.import_folder import add_folder_arguments, line_of, wish_of
+from importer.unattended import Outcome, Wish
 
 #: Milliseconds between two looks when no news comes: a file that is finished makes none, and some file systems tell nothing.
 LOOK = 1_000
@@ -44,6 +45,7 @@ class Command(BaseCommand):
         logging.getLogger("watchfiles").setLevel(logging.WARNING)
         self.stdout.write(f"Watching {root}. Files are taken {options['settle']:g} s after the last change.")
         self.stdout.flush()
+        self._waiting: set[Outcome] = set()
         try:
             self._look(root, wish, options)
             for _ in watch(root, recursive=False, yield_on_timeout=True, rust_timeout=LOOK):
@@ -53,12 +55,18 @@ class Command(BaseCommand):
         except OSError as problem:
             raise CommandError(f"{problem.filename or root} cannot be watched: {problem.strerror}.") from problem
 
-    def _look(self, root: Path, wish: unattended.Wish, options: dict[str, Any]) -> None:
+    def _look(self, root: Path, wish: Wish, options: dict[str, Any]) -> None:
         close_old_connections()
+        waiting = set()
         try:
             for outcome in unattended.take_all(root, options["settle"], wish, options["wait"]):
-                self.stdout.write(line_of(outcome, options["json"]))
-                self.stdout.flush()
+                if outcome.waits:
+                    waiting.add(outcome)
+                # What waits is tried at every look, and told at the first.
+                if outcome not in self._waiting:
+                    self.stdout.write(line_of(outcome, options["json"]))
+                    self.stdout.flush()
+            self._waiting = waiting
         except (OperationalError, InterfaceError) as problem:
             connection.close()
             self.stderr.write(f"The database does not answer, so what has come waits in the folder: {problem}".strip())
