@@ -145,6 +145,12 @@ def test_both_days_are_included_in_the_time_zone_of_the_site(settings):
     assert [row[0] for row in cells(written(until=days["until"]))] == ["sku", "before", "first", "last"]
 
 
+def test_the_first_and_the_last_day_of_the_calendar_are_no_limit(settings):
+    settings.TIME_ZONE = "Asia/Dubai"
+    Product.objects.create(sku="a", name="One")
+    assert [row[0] for row in cells(written(since=date.min, until=date.max))] == ["sku", "a"]
+
+
 def test_a_dataset_with_days_of_its_own_goes_by_them():
     for day in (1, 2, 3, 4):
         StudentAnswer.objects.create(name=f"n{day}", cgpa="3.5", date_recorded=date(2024, 3, day), answer_key=str(day))
