@@ -5,6 +5,7 @@ transaction of the erasure, while no import changes a dataset. To add a place, w
 Changes of rows come before the rows, because they are found by them.
 """
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -192,10 +193,31 @@ def file_names(sought: Sought) -> Iterator[Found]:
 def dead_letters(sought: Sought) -> Iterator[Found]:
     """Messages that could not be stored, also those that were sent again or discarded."""
     letters = DeadLetter.objects.values_list("pk", "body", "reason").iterator(chunk_size=PIECE)
-    texts = ((pk, bytes(body).decode(errors="replace"), reason) for pk, body, reason in letters)
-    numbers = [pk for pk, body, reason in texts if sought.in_text([body, reason])]
+    numbers = [pk for pk, body, reason in letters if sought.in_text([*_said(bytes(body)), reason])]
     if numbers:
         yield Found("Dead letters", len(numbers), DeadLetter.objects.filter(pk__in=numbers).delete)
+
+
+def _said(body: bytes) -> list[str]:
+    """A message as it came, and what JSON has in it, which spells é as \\u00e9."""
+    text = body.decode(errors="replace")
+    try:
+        return [text, *_texts(json.loads(text))]
+    except (ValueError, RecursionError):
+        return [text]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text of a JSON value, names of fields included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from value
+        for part in value.values():
+            yield from _texts(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part)
 
 
 def _runs(sought: Sought) -> QuerySet[Import]:
