@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import cycle, product
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import OperationalError, connection, transaction
 from django.db.models.functions import Now
@@ -300,9 +301,47 @@ def test_a_worker_that_was_taken_for_dead_writes_nothing_more(monkeypatch):
     interrupted(export, monkeypatch, 1, overtaken)
     assert (export.state, export.attempt, export.rows_done) == (State.DONE, 2, 2_500)
     assert len(cells(export)) == 2_501
-    # The piece that the first one still wrote is left over; it goes with the file.
+    # The piece that the first one still wrote is left over, until the timetable comes.
+    assert names(export) == ["1-2", "2.csv"]
     exports.expire()
+    assert names(export) == ["2.csv"]
     assert export.path.endswith("/2.csv")
+
+
+def test_what_is_left_of_an_ended_export_goes_and_what_is_needed_stays(monkeypatch):
+    make(1_500)
+    done, cancelled, erased, paused = (requested() for _ in range(4))
+    interrupted(paused, monkeypatch, 1, heard(export_control.pause))
+    for export in (done, erased):
+        exports.run(export.pk)
+    export_control.cancel(cancelled)
+    Export.objects.filter(pk=erased.pk).update(path="")
+    for export in (done, cancelled, erased):
+        # A worker that was frozen wakes up.
+        default_storage.save(f"{exports.folder(export)}/1-9", ContentFile(b"ann@example.com"))
+    default_storage.save("exports/other/file", ContentFile(b"x"))
+    exports.expire()
+    assert [names(export) for export in (done, cancelled, erased, paused)] == [["1.csv"], [], [], ["1-1"]]
+    assert default_storage.exists("exports/other/file")
+
+
+def test_a_file_that_storage_keeps_hold_of_does_not_keep_the_others(monkeypatch):
+    stuck, other = written(), written()
+    Export.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    delete = FileSystemStorage.delete
+
+    def refuse(self, name):
+        if stuck.public_id.hex in name:
+            raise OSError("the disk is read-only")
+        delete(self, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FileSystemStorage, "delete", refuse)
+        exports.expire()
+    assert [names(export) for export in (stuck, other)] == [["1.csv"], []]
+    assert list(Export.objects.exclude(path="")) == [stuck]
+    exports.expire()
+    assert (names(stuck), Export.objects.exclude(path="").exists()) == ([], False)
 
 
 def test_a_lease_that_has_run_out_ends_the_attempt(monkeypatch):
