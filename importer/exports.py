@@ -281,7 +281,13 @@ def sweep() -> None:
 
 
 def expire() -> None:
-    """Delete the files of exports whose days are over, and what workers left of ended ones, that died or woke up too late."""
+    """Delete the files of exports whose days are over, and what workers left of ended ones, that died or woke up too late.
+
+    One that was paused for as long ends: nobody resumes it, and what it has read is kept no longer than a file.
+    """
+    old = timezone.now() - timedelta(days=settings.LOADIFY_EXPORT_DAYS)
+    forgotten = Export.objects.filter(state=ExportState.PAUSED, queued_at__lt=old)
+    move(forgotten, ExportState.CANCELLED, finished_at=timezone.now())
     for export in Export.objects.filter(expires_at__lt=timezone.now()).exclude(path=""):
         if clear(export):
             Export.objects.filter(pk=export.pk).update(path="", version=F("version") + 1)

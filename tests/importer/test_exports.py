@@ -325,6 +325,20 @@ def test_what_is_left_of_an_ended_export_goes_and_what_is_needed_stays(monkeypat
     assert default_storage.exists("exports/other/file")
 
 
+def test_an_export_that_nobody_resumes_is_cancelled_when_its_days_are_over(monkeypatch):
+    make(1_500)
+    forgotten, young = requested(), requested()
+    for export in (forgotten, young):
+        interrupted(export, monkeypatch, 1, heard(export_control.pause))
+    Export.objects.filter(pk=forgotten.pk).update(queued_at=timezone.now() - timedelta(days=7, seconds=1))
+    exports.expire()
+    for export in (forgotten, young):
+        export.refresh_from_db()
+    assert (forgotten.state, names(forgotten)) == (State.CANCELLED, [])
+    assert forgotten.finished_at is not None
+    assert (young.state, names(young)) == (State.PAUSED, ["1-1"])
+
+
 def test_a_file_that_storage_keeps_hold_of_does_not_keep_the_others(monkeypatch):
     stuck, other = written(), written()
     Export.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
