@@ -56,8 +56,8 @@ def _fill(book: Any, dataset: Dataset, pieces: Iterable[IO[bytes]], escape: bool
         if row == MOST_ROWS:
             sheet, row = _sheet(book, dataset.title, names), 1
         for place, (write, cell) in enumerate(zip(writers, cells, strict=True)):
-            if len(cell) > LONGEST:
-                raise BadFile(_too_long(dataset, names[place], cells, len(cell)))
+            if len(cell) > LONGEST // 2 and (length := _length(cell)) > LONGEST:
+                raise BadFile(_too_long(dataset, names[place], cells, length))
             if cell:
                 write(sheet, row, place, cell)
         row += 1
@@ -117,6 +117,11 @@ def _day(how: Any) -> Write:
             sheet.write_string(row, place, cell)
 
     return write
+
+
+def _length(cell: str) -> int:
+    """Characters as Excel counts them: 😀 is two (UTF-16)."""
+    return len(cell.encode("utf-16-le")) // 2
 
 
 def _too_long(dataset: Dataset, name: str, cells: list[str], length: int) -> str:

@@ -187,6 +187,17 @@ def test_cells_of_a_workbook_are_text_numbers_and_days_and_no_formulas(submit):
         assert "quotePrefix" not in packed.read("xl/styles.xml").decode()
 
 
+def test_a_workbook_counts_characters_as_excel_does(submit):
+    Product.objects.create(sku="fits", name="", description="😀" * 16_383)
+    assert exported("products", Export.Format.XLSX)
+    Product.objects.create(sku="long", name="", description="😀" * 16_384)
+    export = export_control.request_export("products", None, format=Export.Format.XLSX)
+    exports.run(export.pk)
+    export.refresh_from_db()
+    assert export.state == ExportState.FAILED
+    assert "The description of the row with the sku “long” has 32,768 characters" in export.error
+
+
 def test_a_workbook_refuses_what_no_cell_can_hold(submit):
     Product.objects.create(sku="short", name="", description="x" * 32_767)
     exported("products", "xlsx")
