@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -74,7 +75,9 @@ def _records(pieces: Iterable[IO[bytes]]) -> Iterator[list[str]]:
 
 def _sheet(book: Any, title: str, names: list[str]) -> Worksheet:
     number = len(book.worksheets()) + 1
-    sheet: Worksheet = book.add_worksheet(title if number == 1 else f"{title} {number}")
+    # Excel allows 31 characters, some of them not; the rest is for the number.
+    name = " ".join(re.sub(r"[\[\]:*?/\\]", " ", title).split())[:25].strip("' ")
+    sheet: Worksheet = book.add_worksheet(name if number == 1 else f"{name} {number}")
     for place, name in enumerate(names):
         sheet.write_string(0, place, name)
     sheet.freeze_panes(1, 0)

@@ -3,6 +3,7 @@
 import datetime
 import io
 import zipfile
+from dataclasses import replace
 from decimal import Decimal
 from itertools import count
 
@@ -14,7 +15,7 @@ from python_calamine import CalamineWorkbook
 
 from cards.models import CardEvent
 from contacts.models import Person
-from importer import control, export_control, export_workbook, exports, runner
+from importer import control, datasets, export_control, export_workbook, exports, runner
 from importer.intake import uploads
 from importer.models import Export, Import
 from importer.options import Options
@@ -169,6 +170,15 @@ def test_more_rows_than_a_sheet_holds_go_on_in_the_next_one(submit, monkeypatch)
     assert book.sheet_names == ["Products", "Products 2", "Products 3"]
     found = [book.get_sheet_by_name(name).to_python() for name in book.sheet_names]
     assert [[row[0] for row in rows] for rows in found] == [["sku", "s0", "s1"], ["sku", "s2", "s3"], ["sku", "s4"]]
+
+
+def test_a_sheet_is_called_like_its_dataset_as_far_as_excel_lets_it(monkeypatch):
+    monkeypatch.setattr(export_workbook, "MOST_ROWS", 2)
+    out = io.BytesIO()
+    orders = replace(datasets.get("people"), title="'Orders' [2024/25]: all that is on its way")
+    export_workbook.write_workbook(orders, iter([io.BytesIO(b"Ann,a@b.am\r\nBen,b@b.am\r\n")]), out, True, lambda rows: None)
+    out.seek(0)
+    assert CalamineWorkbook.from_filelike(out).sheet_names == ["Orders' 2024 25 all that", "Orders' 2024 25 all that 2"]
 
 
 def test_cells_of_a_workbook_are_text_numbers_and_days_and_no_formulas(submit):
