@@ -4,6 +4,7 @@ Each piece is a step: a file in storage, then one UPDATE of checkpoint and count
 its lease runs. So a worker may die at any moment; the next one goes on behind the last piece that was noted.
 """
 
+import errno
 import hashlib
 import io
 import logging
@@ -25,6 +26,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
+from xlsxwriter.exceptions import FileCreateError
 
 from importer import datasets, retention
 from importer.attempt import worker_name
@@ -108,7 +110,15 @@ def work(export: Export) -> None:
             connection.close()
     except Exception as problem:
         log.error("Export %s failed", export.public_id, exc_info=problem)
-        writing.fail(f"The export stopped on an error of ours ({type(problem).__name__}); the worker's log has it.")
+        writing.fail(_told(problem))
+
+
+def _told(problem: Exception) -> str:
+    # A workbook wraps what happened to its file.
+    inner = problem.args[0] if isinstance(problem, FileCreateError) else problem
+    if isinstance(inner, OSError) and inner.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "There is no room on the disk for this export. Make room and try again."
+    return f"The export stopped on an error of ours ({type(problem).__name__}); the worker's log has it."
 
 
 class ExportHeart(Heart):

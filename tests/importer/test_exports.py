@@ -2,8 +2,13 @@
 
 import csv
 import io
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import cycle, product
+from pathlib import Path
 
 import pytest
 from django.core.files.base import ContentFile
@@ -401,6 +406,38 @@ def test_a_dataset_that_was_taken_out_ends_the_export_with_a_sentence():
     exports.run(export.pk)
     export.refresh_from_db()
     assert (export.state, export.error) == (State.FAILED, "This site does not know the dataset “gone” any more.")
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A disk of 100 kB."""
+    folder = Path(tempfile.mkdtemp())
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k,mode=0700", "tmpfs", str(folder)], check=True, capture_output=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        folder.rmdir()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="Only root can make a disk of its own.")
+@pytest.mark.parametrize(
+    ("full", "format"), [("storage", Export.Format.CSV), ("storage", Export.Format.XLSX), ("elsewhere", Export.Format.XLSX)]
+)
+def test_a_full_disk_is_told_and_nothing_is_left_on_it(settings, monkeypatch, small_disk, full, format):
+    make(20_000)
+    if full == "storage":
+        where = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": small_disk}}
+        settings.STORAGES = {**settings.STORAGES, "default": where}
+    else:
+        monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+    export = written(format=format)
+    assert (export.state, export.error) == (
+        State.FAILED,
+        "There is no room on the disk for this export. Make room and try again.",
+    )
+    assert names(export) == []
+    assert [path for path in small_disk.rglob("*") if path.is_file()] == []
 
 
 def test_a_file_whose_days_are_over_is_deleted():
