@@ -38,7 +38,7 @@ def write_workbook(
     many rows are written, and may raise. Raises BadFile when a text is too long for a cell.
     """
     with tempfile.TemporaryDirectory() as folder:
-        book = xlsxwriter.Workbook(out, {"constant_memory": True, "tmpdir": folder})
+        book = xlsxwriter.Workbook(out, {"constant_memory": True, "tmpdir": folder, "use_zip64": True})
         try:
             _fill(book, dataset, pieces, escape, told)
             book.close()

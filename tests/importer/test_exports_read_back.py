@@ -197,6 +197,12 @@ def test_cells_of_a_workbook_are_text_numbers_and_days_and_no_formulas(submit):
         assert "quotePrefix" not in packed.read("xl/styles.xml").decode()
 
 
+def test_a_workbook_may_be_larger_than_an_old_zip_holds(submit, monkeypatch):
+    Product.objects.create(sku="a", name="One", description="x" * 30_000)
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 20_000)
+    assert imported(exported("products", Export.Format.XLSX), "products", "xlsx").unchanged == 1
+
+
 def test_a_workbook_counts_characters_as_excel_does(submit):
     Product.objects.create(sku="fits", name="", description="😀" * 16_383)
     assert exported("products", Export.Format.XLSX)
