@@ -263,6 +263,23 @@ def test_files_of_the_person_are_deleted_and_the_others_stay(load):
         assert (run.file.fate, default_storage.exists(run.file.path)) == ("", True)
 
 
+def test_a_file_that_was_taken_for_another_dataset_goes_too(load, submit):
+    failed = load(PEOPLE, "products", name="ann@example.com.csv")
+    assert (failed.state, "has no column “sku”" in failed.error) == (State.FAILED, True)
+    refused = load("sku,name,description\n,ann@example.com,\n,Ben,\n", "products")
+    assert (refused.state, refused.rejected) == (State.DONE, 2)
+    cancelled = submit("sku,name\na,ann@example.com\n", "products")
+    control.cancel(cancelled, None, roll_back=False)
+    others = load("sku,name,description\n,ben@example.com,\n", "products")
+    seen = erasure.look("ann@example.com")
+    assert (seen.counts, len(seen.files)) == ({"Rejected lines of products": 1, "Names of files": 1}, 3)
+    assert erasure.erase("ann@example.com", None).counts == {"Files": 3, "Rejected lines of products": 1}
+    assert rejected(refused) == {2: False, 3: True}
+    for run in (failed, refused, cancelled, others):
+        run.refresh_from_db()
+    assert [run.file.deleted_why for run in (failed, refused, cancelled, others)] == ["erased", "erased", "erased", ""]
+
+
 @pytest.mark.parametrize(
     ("content", "holds"),
     [

@@ -109,7 +109,8 @@ def test_file_whose_days_are_over_is_said_to_be_deleted(client, ada):
     export = done(ada)
     Export.objects.update(expires_at=timezone.now() - timedelta(days=1))
     exports.expire()
-    assert "The file has been deleted: its days were over, or a person in it was erased." in client.get(f"/exports/{export.public_id}/").text
+    told = client.get(f"/exports/{export.public_id}/").text
+    assert "The file has been deleted: its days were over, or a person in it was erased." in told
     assert "The file was deleted." in client.get("/exports/").text
     assert client.get(f"/exports/{export.public_id}/file").status_code == 404
 
