@@ -5,16 +5,17 @@ transaction of the erasure, while no import changes a dataset. To add a place, w
 Changes of rows come before the rows, because they are found by them.
 """
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from importer import datasets, retention
+from importer import datasets, file_search, retention
 from importer.loaders import work_tables
 from importer.models import Change, DeadLetter, Held, HeldValue, Import, Mapping, Reject, StoredFile
 from importer.sought import Form, Sought
@@ -36,7 +37,7 @@ class InTheWay(ImportProblem):
 
     @classmethod
     def by(cls, run: Import) -> "InTheWay":
-        title = datasets.of_old(run.dataset).title.lower()
+        title = _title(run.dataset)
         return cls(f"An import of {title} that has this person in it is running; try again when it has ended.", run)
 
 
@@ -128,13 +129,21 @@ def _never(held: QuerySet[Held]) -> None:
 
 def rejects(sought: Sought) -> Iterator[Found]:
     """Rejected lines: the line and its reason stay, so that the import still adds up, without cells and quotes."""
-    for dataset in sought.datasets:
-        found = Reject.objects.filter(run__dataset=dataset.name).order_by("pk")
-        numbers = [
-            reject.pk for reject in found.iterator(chunk_size=PIECE) if sought.in_text([*map(str, reject.cells), reject.reason])
-        ]
-        if numbers:
-            yield Found(f"Rejected lines of {dataset.title.lower()}", len(numbers), partial(_empty, numbers))
+    numbers: dict[str, list[int]] = {}
+    found = Reject.objects.filter(run__in=file_search.imports()).order_by("pk").annotate(dataset=F("run__dataset"))
+    for reject in found.iterator(chunk_size=PIECE):
+        if sought.in_text([*map(str, reject.cells), reject.reason]):
+            numbers.setdefault(reject.dataset, []).append(reject.pk)
+    for name, some in sorted(numbers.items()):
+        yield Found(f"Rejected lines of {_title(name)}", len(some), partial(_empty, some))
+
+
+def _title(name: str) -> str:
+    """A dataset as people call it, one that was taken out by its name."""
+    try:
+        return datasets.get(name).title.lower()
+    except KeyError:
+        return name
 
 
 def _empty(numbers: list[int]) -> None:
@@ -151,7 +160,7 @@ def read_lines(sought: Sought) -> Iterator[Found]:
     Such an import's file has the person in it, too, most often, and they went with it. `remove` raises InTheWay for an import
     that has not ended.
     """
-    for run in _runs(sought).filter(pk__in=work_tables.found()).order_by("pk"):
+    for run in file_search.imports().filter(pk__in=work_tables.found()).order_by("pk"):
         forms = [form for form in sought.forms if form.dataset.name == run.dataset]
         if any(work_tables.hold(run.pk, form.personal.column, form.value) for form in forms):
             yield Found("Imports that keep what they have read", 1, partial(drop_read, run))
@@ -170,7 +179,7 @@ def notes(sought: Sought) -> Iterator[Found]:
     """What imports and remembered mappings quote of a file: examples in a review, a heading that is no heading, an error."""
     # A table that is being read is not written to: SQLite would give rows twice.
     said_of: list[Found] = []
-    for run in _runs(sought).filter(state__in=FINAL).only("review", "checkpoint", "error").iterator(chunk_size=PIECE):
+    for run in file_search.imports().filter(state__in=FINAL).only("review", "checkpoint", "error").iterator(chunk_size=PIECE):
         said = {"review": run.review, "checkpoint": run.checkpoint, "error": run.error}
         clean = {field: _without(value, sought) for field, value in said.items()}
         if clean != said:
@@ -183,7 +192,7 @@ def notes(sought: Sought) -> Iterator[Found]:
 
 def file_names(sought: Sought) -> Iterator[Found]:
     """Names of files, those of deleted ones included."""
-    files = StoredFile.objects.filter(imports__in=_runs(sought)).distinct().values_list("pk", "name")
+    files = StoredFile.objects.filter(imports__in=file_search.imports()).distinct().values_list("pk", "name")
     numbers = [pk for pk, name in files.iterator(chunk_size=PIECE) if sought.in_text([name, PurePath(name).stem])]
     if numbers:
         yield Found("Names of files", len(numbers), partial(StoredFile.objects.filter(pk__in=numbers).update, name=NAMELESS))
@@ -192,14 +201,31 @@ def file_names(sought: Sought) -> Iterator[Found]:
 def dead_letters(sought: Sought) -> Iterator[Found]:
     """Messages that could not be stored, also those that were sent again or discarded."""
     letters = DeadLetter.objects.values_list("pk", "body", "reason").iterator(chunk_size=PIECE)
-    texts = ((pk, bytes(body).decode(errors="replace"), reason) for pk, body, reason in letters)
-    numbers = [pk for pk, body, reason in texts if sought.in_text([body, reason])]
+    numbers = [pk for pk, body, reason in letters if sought.in_text([*_said(bytes(body)), reason])]
     if numbers:
         yield Found("Dead letters", len(numbers), DeadLetter.objects.filter(pk__in=numbers).delete)
 
 
-def _runs(sought: Sought) -> QuerySet[Import]:
-    return Import.objects.filter(dataset__in=[dataset.name for dataset in sought.datasets])
+def _said(body: bytes) -> list[str]:
+    """A message as it came, and what JSON has in it, which spells é as \\u00e9."""
+    text = body.decode(errors="replace")
+    try:
+        return [text, *_texts(json.loads(text))]
+    except (ValueError, RecursionError):
+        return [text]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text of a JSON value, names of fields included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from value
+        for part in value.values():
+            yield from _texts(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part)
 
 
 def _without(value: Any, sought: Sought) -> Any:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -37,7 +38,7 @@ def write_workbook(
     many rows are written, and may raise. Raises BadFile when a text is too long for a cell.
     """
     with tempfile.TemporaryDirectory() as folder:
-        book = xlsxwriter.Workbook(out, {"constant_memory": True, "tmpdir": folder})
+        book = xlsxwriter.Workbook(out, {"constant_memory": True, "tmpdir": folder, "use_zip64": True})
         try:
             _fill(book, dataset, pieces, escape, told)
             book.close()
@@ -56,8 +57,8 @@ def _fill(book: Any, dataset: Dataset, pieces: Iterable[IO[bytes]], escape: bool
         if row == MOST_ROWS:
             sheet, row = _sheet(book, dataset.title, names), 1
         for place, (write, cell) in enumerate(zip(writers, cells, strict=True)):
-            if len(cell) > LONGEST:
-                raise BadFile(_too_long(dataset, names[place], cells, len(cell)))
+            if len(cell) > LONGEST // 2 and (length := _length(cell)) > LONGEST:
+                raise BadFile(_too_long(dataset, names[place], cells, length))
             if cell:
                 write(sheet, row, place, cell)
         row += 1
@@ -74,7 +75,9 @@ def _records(pieces: Iterable[IO[bytes]]) -> Iterator[list[str]]:
 
 def _sheet(book: Any, title: str, names: list[str]) -> Worksheet:
     number = len(book.worksheets()) + 1
-    sheet: Worksheet = book.add_worksheet(title if number == 1 else f"{title} {number}")
+    # Excel allows 31 characters, some of them not; the rest is for the number.
+    name = " ".join(re.sub(r"[\[\]:*?/\\]", " ", title).split())[:25].strip("' ")
+    sheet: Worksheet = book.add_worksheet(name if number == 1 else f"{name} {number}")
     for place, name in enumerate(names):
         sheet.write_string(0, place, name)
     sheet.freeze_panes(1, 0)
@@ -117,6 +120,11 @@ def _day(how: Any) -> Write:
             sheet.write_string(row, place, cell)
 
     return write
+
+
+def _length(cell: str) -> int:
+    """Characters as Excel counts them: 😀 is two (UTF-16)."""
+    return len(cell.encode("utf-16-le")) // 2
 
 
 def _too_long(dataset: Dataset, name: str, cells: list[str], length: int) -> str:

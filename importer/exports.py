@@ -4,6 +4,7 @@ Each piece is a step: a file in storage, then one UPDATE of checkpoint and count
 its lease runs. So a worker may die at any moment; the next one goes on behind the last piece that was noted.
 """
 
+import errno
 import hashlib
 import io
 import logging
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from itertools import chain
 from typing import IO, Any
+from uuid import UUID
 
 from celery import current_app
 from django.conf import settings
@@ -23,8 +25,9 @@ from django.db import InterfaceError, OperationalError, connection
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
+from xlsxwriter.exceptions import FileCreateError
 
-from importer import datasets
+from importer import datasets, retention
 from importer.attempt import worker_name
 from importer.export_rows import ExportRows
 from importer.export_workbook import write_workbook
@@ -111,7 +114,15 @@ def work(export: Export) -> None:
             connection.close()
     except Exception as problem:
         log.error("Export %s failed", export.public_id, exc_info=problem)
-        writing.fail(f"The export stopped on an error of ours ({type(problem).__name__}); the worker's log has it.")
+        writing.fail(_told(problem))
+
+
+def _told(problem: Exception) -> str:
+    # A workbook wraps what happened to its file.
+    inner = problem.args[0] if isinstance(problem, FileCreateError) else problem
+    if isinstance(inner, OSError) and inner.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "There is no room on the disk for this export. Make room and try again."
+    return f"The export stopped on an error of ours ({type(problem).__name__}); the worker's log has it."
 
 
 class ExportHeart(Heart):
@@ -284,25 +295,39 @@ def sweep() -> None:
 
 
 def expire() -> None:
-    """Delete the files of exports whose days are over."""
+    """Delete the files of exports whose days are over, and what workers left of ended ones, that died or woke up too late.
+
+    One that was paused for as long ends: nobody resumes it, and what it has read is kept no longer than a file.
+    """
+    old = timezone.now() - timedelta(days=settings.LOADIFY_EXPORT_DAYS)
+    forgotten = Export.objects.filter(state=ExportState.PAUSED, queued_at__lt=old)
+    move(forgotten, ExportState.CANCELLED, finished_at=timezone.now())
     for export in Export.objects.filter(expires_at__lt=timezone.now()).exclude(path=""):
-        clear(export)
-        Export.objects.filter(pk=export.pk).update(path="", version=F("version") + 1)
+        if clear(export):
+            Export.objects.filter(pk=export.pk).update(path="", version=F("version") + 1)
+    for name in _listed("exports")[0]:
+        try:
+            left = Export.objects.filter(public_id=UUID(name)).first()
+        except ValueError:
+            continue
+        if left is not None and left.is_final:
+            clear(left, keep=left.path)
 
 
 def folder(export: Export) -> str:
     return f"exports/{export.public_id.hex}"
 
 
-def clear(export: Export, keep: str = "") -> None:
-    """Delete what is in storage of an export, its finished file unless it is to be kept."""
+def clear(export: Export, keep: str = "") -> bool:
+    """Delete what is in storage of an export, its finished file unless it is to be kept; False when some of it stays."""
+    paths = [f"{folder(export)}/{name}" for name in _listed(folder(export))[1]]
+    stuck = [path for path in paths if path != keep and not retention.deleted(path)]
+    return not stuck and (bool(keep) or retention.deleted(folder(export)))
+
+
+def _listed(path: str) -> tuple[list[str], list[str]]:
+    """The folders and files in a folder; none where there is no such folder."""
     try:
-        _, names = default_storage.listdir(folder(export))
+        return default_storage.listdir(path)
     except FileNotFoundError:
-        return
-    for name in names:
-        path = f"{folder(export)}/{name}"
-        if path != keep:
-            default_storage.delete(path)
-    if not keep:
-        default_storage.delete(folder(export))
+        return [], []

@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import IO
 
 from django.core.files.storage import default_storage
-from django.db.models import Prefetch
+from django.db.models import Prefetch, Q, QuerySet
 
 from importer import datasets
 from importer.models import Export, Import, StoredFile
 from importer.readers.excel_rows import sheets
 from importer.readers.formats import Format, open_rows, sniff
 from importer.sought import Sought, personal_datasets
+from importer.states import FINAL
 from importer.values import BadFile
 
 #: Records that are looked at together.
@@ -38,14 +39,21 @@ class Document:
 
 
 def documents() -> list[Document]:
-    """Files that may have people in them, because they were imported into a dataset that tells who people are, or written of
-    one. Another place where files are kept adds its own here."""
+    """Files that may have people in them, because imports that may tell of people were made of them, or because they were
+    written of a dataset that does. Another place where files are kept adds its own here."""
     return [*_imported(), *_exported()]
+
+
+def imports() -> QuerySet[Import]:
+    """Imports that may tell of people: into datasets that do; and those that ended with nothing, whatever their dataset,
+    because a list of people that was taken for something else ends so."""
+    nothing = dict.fromkeys(("created", "updated", "unchanged", "held", "published"), 0)
+    return Import.objects.filter(Q(dataset__in=_names()) | Q(state__in=FINAL, **nothing))
 
 
 def _imported() -> Iterator[Document]:
     read = Prefetch("imports", Import.objects.only("file", "options", "checkpoint"))
-    files = StoredFile.objects.filter(imports__dataset__in=_names(), deleted_at=None, size__gt=0)
+    files = StoredFile.objects.filter(imports__in=imports(), deleted_at=None, size__gt=0)
     for file in files.distinct().order_by("pk").prefetch_related(read):
         known = [run.options.get("format") or run.checkpoint.get("format") for run in file.imports.all()]
         ways = tuple({Format(**way) for way in known if way})

@@ -13,12 +13,18 @@ from importer.values import BadValue, quote
 
 #: Digits at the end of a phone number that every spelling of it has, whatever it writes in front and between.
 _LAST = 6
-#: What parts a text into pieces, of which one may be the value: cells of a record that was not taken apart, words, and what
-#: stands between words (a phone number has blanks and brackets of its own).
-_PARTS = (re.compile(r"[\n\r\t,;|\"'“”<>]+"), re.compile(r"[\s,;|\"'“”<>()\[\]:=]+"), re.compile(r"[^\W\d_]+"))
+#: What parts a text into pieces, of which one may be the value: cells of a record that was not taken apart, and two values in
+#: one cell; words; addresses, whatever stands around them; and what stands between words (a phone number has blanks and
+#: brackets of its own).
+_PARTS = (
+    re.compile(r"(?:[\n\r\t,;|\"'“”<>/\\&]|\s\+\s)+"),
+    re.compile(r"[\s,;|\"'“”<>()\[\]:=]+"),
+    re.compile(r"[^\w.+@-]+"),
+    re.compile(r"[^\W\d_]+"),
+)
 
-#: What may end a sentence that the value is the last word of.
-_ENDS = " .!?"
+#: What may stand before the value, and end a sentence that it is the last word of.
+_ENDS = " .!?-"
 
 
 @dataclass(frozen=True)
@@ -90,8 +96,8 @@ def personal_datasets() -> list[Dataset]:
 def _hint(value: str) -> re.Pattern[str]:
     """What every spelling of the value has in it."""
     if any(map(str.isalpha, value)):
-        # Of an address the part before the @; the domain may be written in another script (RFC 5891).
-        return re.compile(re.escape(value.partition("@")[0]), re.IGNORECASE)
+        # Of an address the part up to the @; the domain may be written in another script (RFC 5891).
+        return re.compile(re.escape("".join(value.partition("@")[:2])), re.IGNORECASE)
     return re.compile(r"\D*".join(re.sub(r"\D", "", value)[-_LAST:]))
 
 
@@ -107,4 +113,4 @@ def _pieces(text: str) -> Iterator[str]:
     yield text
     for parts in _PARTS:
         for piece in parts.split(text):
-            yield from {piece, piece.rstrip(_ENDS)} if piece.strip() else ()
+            yield from {piece, piece.strip(_ENDS)} if piece.strip() else ()

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
@@ -198,6 +198,7 @@ _MOMENT = re.compile(
     r"\s*(?P<zone>z|utc|[+-]\d{2}(?::?\d{2})?)?)?",
     re.IGNORECASE,
 )
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -215,9 +216,14 @@ class Moment(CellByCell):
         if not value:
             raise BadValue(f"The {self.what} is empty.")
         try:
-            return self._moment(value).astimezone(UTC).isoformat()
-        except (ValueError, OverflowError):
+            moment = self._moment(value).astimezone(UTC)
+            # A page shows it in its own time zone, which must not lead out of the calendar.
+            moment - _DAY, moment + _DAY
+        except ValueError:
             raise BadValue(f"{quote(value)} is not a date like 31-12-2024 09:30.") from None
+        except OverflowError:
+            raise BadValue(f"{quote(value)} is not within the years 1 to 9999 in every time zone.") from None
+        return moment.isoformat()
 
     def _moment(self, text: str) -> datetime:
         found = _MOMENT.fullmatch(text)

@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator, Iterator
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
+from django.utils.cache import add_never_cache_headers
 from django.utils.http import content_disposition_header
 
 
 def streamed(request: HttpRequest, pieces: Iterator[bytes], content_type: str, name: str) -> StreamingHttpResponse:
-    """An attachment called `name`. Between two pieces nothing may be held: the reader says when the next one is made."""
+    """An attachment called `name`, which no cache keeps: it would outlive what is deleted here. Between two pieces nothing may
+    be held: the reader says when the next one is made."""
     if request.method == "HEAD":
         # Daphne would send all but the first piece, which the browser takes for the answer to its next request.
         pieces = iter(())
@@ -17,6 +19,7 @@ def streamed(request: HttpRequest, pieces: Iterator[bytes], content_type: str, n
     body = _slowly(pieces) if isinstance(request, ASGIRequest) else pieces
     response = StreamingHttpResponse(body, content_type=content_type)
     response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
+    add_never_cache_headers(response)
     return response
 
 

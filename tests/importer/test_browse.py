@@ -147,6 +147,15 @@ def test_days_of_moments_are_those_of_the_site_s_time_zone(client: Client, setti
     assert names(client, "/data/cards/?from=2023-11-14&to=2023-11-14") == ["AT20"]
 
 
+@pytest.mark.parametrize("zone", ["Asia/Dubai", "America/New_York"])
+def test_the_first_and_the_last_day_of_the_calendar_are_no_limit(client: Client, settings, zone: str) -> None:
+    settings.TIME_ZONE = zone
+    CardEvent.objects.create(card_id="NOW", stage=1, at=datetime(2024, 5, 1, tzinfo=UTC), event_key="now")
+    answer("N", "9999-12-31")
+    assert names(client, "/data/cards/?from=0001-01-01&to=9999-12-31") == ["NOW"]
+    assert names(client, "/data/students/?from=0001-01-01&to=9999-12-31") == ["N"]
+
+
 def test_wrong_days_are_told(client: Client) -> None:
     assert "Write the day like 2024-12-31." in page(client, "/data/students/?from=12/31/9x", 422)
     assert "The last day is before the first one." in page(client, "/data/students/?from=2020-05-10&to=2020-05-09", 422)

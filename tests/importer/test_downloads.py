@@ -65,6 +65,7 @@ def test_rejects_keep_their_cells_and_are_harmless_in_a_spreadsheet(client, run,
     monkeypatch.setattr(downloads, "PIECE", 2)
     client.force_login(ada)
     answer = client.get(f"/imports/{run.public_id}/rejects.csv")
+    assert "no-store" in answer.headers["Cache-Control"]
     content = body(answer).decode()
     assert content.startswith("\ufeff")
     rows = list(csv.reader(io.StringIO(content.removeprefix("\ufeff"), newline="")))

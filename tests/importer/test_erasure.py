@@ -1,6 +1,7 @@
 """One person is removed from every place that keeps them, and nobody else is."""
 
 import io
+import json
 import logging
 from datetime import timedelta
 
@@ -16,7 +17,7 @@ from contacts.models import Contact, Person
 from importer import control, erasure, export_control, exports, file_search, held, locks, review, runner, sweep
 from importer.erasure_places import InTheWay
 from importer.loaders import work_tables
-from importer.models import Change, DatasetLock, Erasure, Held, HeldValue, Import, Mapping, Reject, StoredFile
+from importer.models import Change, DatasetLock, DeadLetter, Erasure, Held, HeldValue, Import, Mapping, Reject, StoredFile
 from importer.options import Options
 from importer.sought import sought
 from importer.states import State
@@ -147,6 +148,60 @@ def test_a_reason_loses_the_person_that_it_quotes(load):
     assert (reject.cells, "ann@" in reject.reason) == ([], False)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ann@example.com/ben@example.com",
+        "ben@example.com&ann@example.com",
+        "mailto:ann@example.com?subject=x",
+        "\u200bann@example.com",
+        "\ufeffann@example.com",
+        "ann@example.com\u2400",
+        "«ann@example.com»",
+        "„Ann@example.com“…",
+        "{ann@example.com}",
+        "- ann@example.com—home",
+        "-ann@example.com-",
+        "https://example.com/?to=ann@example.com&x=1",
+        "ben@example.com、ann@example.com",
+    ],
+)
+def test_an_address_is_found_amid_other_text(db, text):
+    assert sought("ann@example.com").in_text([text])
+
+
+@pytest.mark.parametrize(
+    "text", ["joann@example.com", "ann.b@example.com", "ann+x@example.com", "ann@example.com.am", "a_ann@example.com"]
+)
+def test_an_address_that_has_another_in_it_is_not_taken_for_it(db, text):
+    assert not sought("ann@example.com").in_text([text])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "055 12 34 56/055 65 43 21",
+        "055654321/055123456",
+        "055 65 43 21 + 055 12 34 56",
+        "055 12 34 56 & 055 65 43 21",
+        "055654321 \\ +374 (55) 12-34-56",
+        "055/12/34/56",
+    ],
+)
+def test_a_phone_is_found_beside_another_one(db, text):
+    assert sought(PHONE).in_text([text])
+
+
+def test_dead_letters_lose_the_person_however_json_spells_them(load):
+    values = {"1": "josé@example.com", "2": "See:\njosé@example.com", "3": "joe@example.com"}
+    for number, text in values.items():
+        body = json.dumps({"v": 1, "values": {"name": "Jo", "email": text}}).encode()
+        DeadLetter.objects.create(message_id=number, dataset="people", body=body, reason="No.")
+    DeadLetter.objects.create(message_id="4", dataset="people", body=b'{"jos\xc3\xa9@example.com', reason="No.")
+    assert erasure.erase("JOSÉ@example.com", None).counts == {"Dead letters": 3}
+    assert [letter.message_id for letter in DeadLetter.objects.all()] == ["3"]
+
+
 @pytest.mark.parametrize("file_is_there", [True, False])
 def test_what_a_failed_import_has_read_goes_and_it_says_so(load, tmp_path, file_is_there):
     run = load(PEOPLE, "people")
@@ -206,6 +261,23 @@ def test_files_of_the_person_are_deleted_and_the_others_stay(load):
     assert held.file.fate.endswith("because it held data of a person whose data was erased.")
     for run in (other, products):
         assert (run.file.fate, default_storage.exists(run.file.path)) == ("", True)
+
+
+def test_a_file_that_was_taken_for_another_dataset_goes_too(load, submit):
+    failed = load(PEOPLE, "products", name="ann@example.com.csv")
+    assert (failed.state, "has no column “sku”" in failed.error) == (State.FAILED, True)
+    refused = load("sku,name,description\n,ann@example.com,\n,Ben,\n", "products")
+    assert (refused.state, refused.rejected) == (State.DONE, 2)
+    cancelled = submit("sku,name\na,ann@example.com\n", "products")
+    control.cancel(cancelled, None, roll_back=False)
+    others = load("sku,name,description\n,ben@example.com,\n", "products")
+    seen = erasure.look("ann@example.com")
+    assert (seen.counts, len(seen.files)) == ({"Rejected lines of products": 1, "Names of files": 1}, 3)
+    assert erasure.erase("ann@example.com", None).counts == {"Files": 3, "Rejected lines of products": 1}
+    assert rejected(refused) == {2: False, 3: True}
+    for run in (failed, refused, cancelled, others):
+        run.refresh_from_db()
+    assert [run.file.deleted_why for run in (failed, refused, cancelled, others)] == ["erased", "erased", "erased", ""]
 
 
 @pytest.mark.parametrize(

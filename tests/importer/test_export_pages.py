@@ -98,6 +98,8 @@ def test_finished_file_is_downloaded_under_a_name_that_says_what_it_is(client, a
     content = answer.getvalue()
     assert content.decode() == "\ufeffsku,name,description,active\r\na,'=1,,true\r\n"
     assert answer.headers["Content-Length"] == str(len(content))
+    # No cache keeps what is deleted here, by its days or with a person.
+    assert "no-store" in answer.headers["Cache-Control"]
     workbook = client.get(f"/exports/{done(ada, format=Export.Format.XLSX).public_id}/file")
     assert workbook.headers["Content-Disposition"] == 'attachment; filename="products-all.xlsx"'
     assert workbook.getvalue().startswith(b"PK")
@@ -107,7 +109,8 @@ def test_file_whose_days_are_over_is_said_to_be_deleted(client, ada):
     export = done(ada)
     Export.objects.update(expires_at=timezone.now() - timedelta(days=1))
     exports.expire()
-    assert "The file has been deleted; its days were over." in client.get(f"/exports/{export.public_id}/").text
+    told = client.get(f"/exports/{export.public_id}/").text
+    assert "The file has been deleted: its days were over, or a person in it was erased." in told
     assert "The file was deleted." in client.get("/exports/").text
     assert client.get(f"/exports/{export.public_id}/file").status_code == 404
 

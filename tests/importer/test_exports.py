@@ -2,10 +2,16 @@
 
 import csv
 import io
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import cycle, product
+from pathlib import Path
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import OperationalError, connection, transaction
 from django.db.models.functions import Now
@@ -143,6 +149,12 @@ def test_both_days_are_included_in_the_time_zone_of_the_site(settings):
     assert [row[0] for row in cells(written(**days))] == ["sku", "first", "last"]
     assert [row[0] for row in cells(written(since=days["since"]))] == ["sku", "first", "last", "after"]
     assert [row[0] for row in cells(written(until=days["until"]))] == ["sku", "before", "first", "last"]
+
+
+def test_the_first_and_the_last_day_of_the_calendar_are_no_limit(settings):
+    settings.TIME_ZONE = "Asia/Dubai"
+    Product.objects.create(sku="a", name="One")
+    assert [row[0] for row in cells(written(since=date.min, until=date.max))] == ["sku", "a"]
 
 
 def test_a_dataset_with_days_of_its_own_goes_by_them():
@@ -294,9 +306,61 @@ def test_a_worker_that_was_taken_for_dead_writes_nothing_more(monkeypatch):
     interrupted(export, monkeypatch, 1, overtaken)
     assert (export.state, export.attempt, export.rows_done) == (State.DONE, 2, 2_500)
     assert len(cells(export)) == 2_501
-    # The piece that the first one still wrote is left over; it goes with the file.
+    # The piece that the first one still wrote is left over, until the timetable comes.
+    assert names(export) == ["1-2", "2.csv"]
     exports.expire()
+    assert names(export) == ["2.csv"]
     assert export.path.endswith("/2.csv")
+
+
+def test_what_is_left_of_an_ended_export_goes_and_what_is_needed_stays(monkeypatch):
+    make(1_500)
+    done, cancelled, erased, paused = (requested() for _ in range(4))
+    interrupted(paused, monkeypatch, 1, heard(export_control.pause))
+    for export in (done, erased):
+        exports.run(export.pk)
+    export_control.cancel(cancelled)
+    Export.objects.filter(pk=erased.pk).update(path="")
+    for export in (done, cancelled, erased):
+        # A worker that was frozen wakes up.
+        default_storage.save(f"{exports.folder(export)}/1-9", ContentFile(b"ann@example.com"))
+    default_storage.save("exports/other/file", ContentFile(b"x"))
+    exports.expire()
+    assert [names(export) for export in (done, cancelled, erased, paused)] == [["1.csv"], [], [], ["1-1"]]
+    assert default_storage.exists("exports/other/file")
+
+
+def test_an_export_that_nobody_resumes_is_cancelled_when_its_days_are_over(monkeypatch):
+    make(1_500)
+    forgotten, young = requested(), requested()
+    for export in (forgotten, young):
+        interrupted(export, monkeypatch, 1, heard(export_control.pause))
+    Export.objects.filter(pk=forgotten.pk).update(queued_at=timezone.now() - timedelta(days=7, seconds=1))
+    exports.expire()
+    for export in (forgotten, young):
+        export.refresh_from_db()
+    assert (forgotten.state, names(forgotten)) == (State.CANCELLED, [])
+    assert forgotten.finished_at is not None
+    assert (young.state, names(young)) == (State.PAUSED, ["1-1"])
+
+
+def test_a_file_that_storage_keeps_hold_of_does_not_keep_the_others(monkeypatch):
+    stuck, other = written(), written()
+    Export.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    delete = FileSystemStorage.delete
+
+    def refuse(self, name):
+        if stuck.public_id.hex in name:
+            raise OSError("the disk is read-only")
+        delete(self, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FileSystemStorage, "delete", refuse)
+        exports.expire()
+    assert [names(export) for export in (stuck, other)] == [["1.csv"], []]
+    assert list(Export.objects.exclude(path="")) == [stuck]
+    exports.expire()
+    assert (names(stuck), Export.objects.exclude(path="").exists()) == ([], False)
 
 
 def test_a_lease_that_has_run_out_ends_the_attempt(monkeypatch):
@@ -342,6 +406,38 @@ def test_a_dataset_that_was_taken_out_ends_the_export_with_a_sentence():
     exports.run(export.pk)
     export.refresh_from_db()
     assert (export.state, export.error) == (State.FAILED, "This site does not know the dataset “gone” any more.")
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A disk of 100 kB."""
+    folder = Path(tempfile.mkdtemp())
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k,mode=0700", "tmpfs", str(folder)], check=True, capture_output=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        folder.rmdir()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="Only root can make a disk of its own.")
+@pytest.mark.parametrize(
+    ("full", "format"), [("storage", Export.Format.CSV), ("storage", Export.Format.XLSX), ("elsewhere", Export.Format.XLSX)]
+)
+def test_a_full_disk_is_told_and_nothing_is_left_on_it(settings, monkeypatch, small_disk, full, format):
+    make(20_000)
+    if full == "storage":
+        where = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": small_disk}}
+        settings.STORAGES = {**settings.STORAGES, "default": where}
+    else:
+        monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+    export = written(format=format)
+    assert (export.state, export.error) == (
+        State.FAILED,
+        "There is no room on the disk for this export. Make room and try again.",
+    )
+    assert names(export) == []
+    assert [path for path in small_disk.rglob("*") if path.is_file()] == []
 
 
 def test_a_file_whose_days_are_over_is_deleted():

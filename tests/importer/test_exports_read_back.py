@@ -3,6 +3,7 @@
 import datetime
 import io
 import zipfile
+from dataclasses import replace
 from decimal import Decimal
 from itertools import count
 
@@ -14,7 +15,7 @@ from python_calamine import CalamineWorkbook
 
 from cards.models import CardEvent
 from contacts.models import Person
-from importer import control, export_control, export_workbook, exports, runner
+from importer import control, datasets, export_control, export_workbook, exports, runner
 from importer.intake import uploads
 from importer.models import Export, Import
 from importer.options import Options
@@ -171,6 +172,15 @@ def test_more_rows_than_a_sheet_holds_go_on_in_the_next_one(submit, monkeypatch)
     assert [[row[0] for row in rows] for rows in found] == [["sku", "s0", "s1"], ["sku", "s2", "s3"], ["sku", "s4"]]
 
 
+def test_a_sheet_is_called_like_its_dataset_as_far_as_excel_lets_it(monkeypatch):
+    monkeypatch.setattr(export_workbook, "MOST_ROWS", 2)
+    out = io.BytesIO()
+    orders = replace(datasets.get("people"), title="'Orders' [2024/25]: all that is on its way")
+    export_workbook.write_workbook(orders, iter([io.BytesIO(b"Ann,a@b.am\r\nBen,b@b.am\r\n")]), out, True, lambda rows: None)
+    out.seek(0)
+    assert CalamineWorkbook.from_filelike(out).sheet_names == ["Orders' 2024 25 all that", "Orders' 2024 25 all that 2"]
+
+
 def test_cells_of_a_workbook_are_text_numbers_and_days_and_no_formulas(submit):
     StudentAnswer.objects.create(
         name="=1+1", address="https://example.com", cgpa="3.50", date_recorded="2024-02-29", answer_key="a"
@@ -185,6 +195,23 @@ def test_cells_of_a_workbook_are_text_numbers_and_days_and_no_formulas(submit):
     raw = exported("students", "xlsx", escape=False)
     with zipfile.ZipFile(io.BytesIO(raw)) as packed:
         assert "quotePrefix" not in packed.read("xl/styles.xml").decode()
+
+
+def test_a_workbook_may_be_larger_than_an_old_zip_holds(submit, monkeypatch):
+    Product.objects.create(sku="a", name="One", description="x" * 30_000)
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 20_000)
+    assert imported(exported("products", Export.Format.XLSX), "products", "xlsx").unchanged == 1
+
+
+def test_a_workbook_counts_characters_as_excel_does(submit):
+    Product.objects.create(sku="fits", name="", description="😀" * 16_383)
+    assert exported("products", Export.Format.XLSX)
+    Product.objects.create(sku="long", name="", description="😀" * 16_384)
+    export = export_control.request_export("products", None, format=Export.Format.XLSX)
+    exports.run(export.pk)
+    export.refresh_from_db()
+    assert export.state == ExportState.FAILED
+    assert "The description of the row with the sku “long” has 32,768 characters" in export.error
 
 
 def test_a_workbook_refuses_what_no_cell_can_hold(submit):

@@ -1,13 +1,18 @@
 """The command that writes sample files."""
 
 import csv
+import errno
 import hashlib
 import io
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 from django.core.management import CommandError, call_command
+from xlsxwriter.exceptions import FileCreateError
 
+from importer.management.commands import make_sample
 from importer.values import fold
 from products.samples import _WORDS
 
@@ -92,3 +97,20 @@ def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
         call_command("make_sample", "products", 0, tmp_path / "a.csv")
     with pytest.raises(CommandError, match=r"cannot be written: No such file or directory\."):
         call_command("make_sample", "products", 10, tmp_path / "nowhere" / "a.csv")
+
+
+@pytest.mark.parametrize(("name", "wrapped"), [("a.csv", False), ("a.xlsx", False), ("a.xlsx", True)])
+def test_a_disk_without_room_is_told_and_no_half_file_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, wrapped: bool
+) -> None:
+    def half(records: Iterator[list[str]], stream: IO[bytes]) -> None:
+        stream.write(b"half")
+        full = OSError(errno.ENOSPC, "No space left on device")
+        # So does XlsxWriter when it ends a workbook.
+        raise FileCreateError(full) if wrapped else full
+
+    monkeypatch.setattr(make_sample, "write_csv", half)
+    monkeypatch.setattr(make_sample, "write_workbook", half)
+    with pytest.raises(CommandError, match=rf"{name} cannot be written: No space left on device\."):
+        make(tmp_path / name, 10)
+    assert not (tmp_path / name).exists()

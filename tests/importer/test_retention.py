@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from importer import control, retention, sweep
-from importer.models import Import, Reject, StoredFile
+from importer.models import DeadLetter, Import, Reject, StoredFile
 from importer.states import State
 
 FILE = "sku,name,description\na,One,\n,Nameless Ann,\n"
@@ -104,3 +104,15 @@ def test_what_needs_a_deleted_file_says_what_became_of_it(client, load):
     assert (answer.status_code, FATE in answer.content.decode()) == (410, True)
     answer = client.get(f"/imports/prepare/{run.file.public_id}/?dataset=products")
     assert (answer.status_code, FATE in answer.content.decode()) == (422, True)
+
+
+def test_letters_that_were_decided_about_are_forgotten_and_the_others_wait(db):
+    long_ago, lately = timezone.now() - timedelta(days=31), timezone.now() - timedelta(days=29)
+    for number, decided in enumerate(
+        [{}, {"discarded_at": long_ago}, {"replayed_at": long_ago}, {"discarded_at": lately}, {"replayed_at": lately}]
+    ):
+        DeadLetter.objects.create(
+            message_id=str(number), dataset="people", body=b"ann@example.com", reason="No.", came_at=long_ago, **decided
+        )
+    sweep.tidy()
+    assert [letter.message_id for letter in DeadLetter.objects.order_by("pk")] == ["0", "3", "4"]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.values import BadValue, Flag, Text, fold, quote, storable
+from importer.values import BadValue, Flag, Moment, Text, fold, quote, storable
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,15 @@ def test_a_bad_cell_gets_a_sentence(text, sentence):
     with pytest.raises(BadValue) as problem:
         Text("SKU", 5, required=True, trim=True)(text)
     assert str(problem.value) == sentence
+
+
+def test_a_moment_that_some_clock_cannot_show_is_refused(settings):
+    settings.LOADIFY_CARDS_ZONE = "Asia/Dubai"
+    moment = Moment("timestamp", "LOADIFY_CARDS_ZONE")
+    for text in ("0001-01-01", "0001-01-01T23:00:00Z", "9999-12-31T20:30:00Z", "9999-12-31 23:30"):
+        with pytest.raises(BadValue, match="is not within the years 1 to 9999 in every time zone"):
+            moment(text)
+    assert moment("31-12-9999 00:00") == "9999-12-30T20:00:00+00:00"
 
 
 @pytest.mark.parametrize(("text", "value"), [("Yes", "true"), (" 0 ", "false"), ("FALSE", "false"), ("", None)])

@@ -1,4 +1,4 @@
-"""The web server waits for slow clients, and cuts the line of an answer that breaks off."""
+"""The web server waits for slow clients, cuts the line of an answer that breaks off, and writes down no queries."""
 
 import socket
 import subprocess
@@ -79,6 +79,14 @@ def test_client_that_does_not_read_stops_the_answer_and_one_that_goes_ends_it(we
         assert wait_until(lambda: web.written() > written, 30)
     # Until the application sees that the client is gone it may write on, into nothing.
     assert wait_until(lambda: not grows(web), 30)
+
+
+def test_what_people_search_for_is_not_written_down(web: Web) -> None:
+    requests.get(f"{web.url}/parts?q=ann@example.com", timeout=60)
+    requests.get(f"{web.url}/refuses", timeout=60)
+    assert wait_until(lambda: '"GET /refuses" 500' in web.log.read_text(), 30)
+    assert '"GET /parts" 200' in web.log.read_text()
+    assert "ann@" not in web.log.read_text()
 
 
 def grows(web: Web) -> bool:

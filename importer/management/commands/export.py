@@ -4,7 +4,7 @@ import json
 import shutil
 import sys
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from importer import export_control, exports
 from importer.models import Export
 from importer.states import ExportState
-from importer.values import ImportProblem
+from importer.values import ImportProblem, quote
 
 
 class Command(BaseCommand):
@@ -23,8 +23,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("dataset", help="what to export, for example products")
-        parser.add_argument("--from", dest="since", type=date.fromisoformat, help="the first day, like 2024-12-31")
-        parser.add_argument("--to", dest="until", type=date.fromisoformat, help="the last day")
+        parser.add_argument("--from", dest="since", type=_day, help="the first day, like 2024-12-31")
+        parser.add_argument("--to", dest="until", type=_day, help="the last day")
         parser.add_argument("--format", choices=Export.Format.values, help="csv, unless the output is called otherwise")
         parser.add_argument("--output", type=Path, help="where to put the file, besides the list of exports")
         parser.add_argument("--raw", action="store_true", help="leave cells as they are that a spreadsheet would run")
@@ -64,6 +64,13 @@ class Command(BaseCommand):
             exports.sweep()
             exports.run(export.pk)
             export.refresh_from_db()
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{quote(text)} is not a day like 2024-12-31.") from None
 
 
 def _report(export: Export, seconds: float) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import xlsxwriter
 from django.core.management.base import BaseCommand, CommandError
+from xlsxwriter.exceptions import FileCreateError
 
 from importer import datasets
 from importer.datasets import Dataset
@@ -53,12 +54,25 @@ class Command(BaseCommand):
         records = self._told(dataset.sample(rows, Random(options["seed"])), rows)
         try:
             with path.open("wb" if options["force"] else "xb") as stream:
-                (write_workbook if as_workbook else write_csv)(records, stream)
+                self._write(records, stream, as_workbook, path)
         except FileExistsError:
             raise CommandError(f"{path} is there already; add --force to replace it.") from None
         except OSError as problem:
             raise CommandError(f"{path} cannot be written: {problem.strerror}.") from problem
         self.stdout.write(f"Wrote {rows:,} records, {path.stat().st_size / 1e6:,.1f} MB, to {path}.")
+
+    def _write(self, records: Iterator[list[str]], stream: IO[bytes], as_workbook: bool, path: Path) -> None:
+        """Raises OSError. Half a file looks like a whole one, so none is left, whatever ends the writing."""
+        whole = False
+        try:
+            (write_workbook if as_workbook else write_csv)(records, stream)
+            whole = True
+        except FileCreateError as problem:
+            # A workbook wraps what happened to its file.
+            raise problem.args[0] from problem
+        finally:
+            if not whole and path.is_file():
+                path.unlink()
 
     def _dataset(self, name: str, layout: str) -> Dataset:
         try:
