@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from cards.models import CardEvent
-from importer.values import BadValue, CellByCell, Text, fold, quote
+from importer.values import BadValue, CellByCell, Text, fold, mistaken, quote
 
 _TEXT = Text("card ID", CardEvent.CARD_LENGTH, required=True, trim=True)
 
@@ -14,9 +14,6 @@ _UNSEEN = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff
 _QUOTES = "=\"'`\u00b4\u2018\u2019\u201a\u201c\u201d\u201e"
 #: What stands around and between the digits of a phone number.
 _BETWEEN = re.compile("[\\s()\\[\\]{}.+\\-\u2010-\u2015\u2212'\"`\u2018-\u201f\u00b4]")
-#: A number cell with a fraction, and a date cell: whatever the phone was, its digits are other ones now.
-_FRACTION = re.compile(r"\d{8,}\.\d*[1-9]\d*")
-_DATE = re.compile(r"(19|20)\d\d-(0[1-9]|1[0-2])-([0-2]\d|3[01])|([0-2]\d|3[01])[-./](0[1-9]|1[0-2])[-./](19|20)\d\d")
 #: Fifteen digits of an international number (E.164) behind 00; two numbers in one cell have more.
 _FEWEST, _MOST = 5, 17
 
@@ -31,11 +28,10 @@ def phone_digits(text: str) -> str:
 
     Blank stays blank. Raises BadValue.
     """
-    digits, value = _digits(text), _bared(text)
-    if _FRACTION.fullmatch(value):
-        raise BadValue(f"{quote(text.strip())} is a number with a fraction, not a phone number.")
-    if _DATE.fullmatch(value):
-        raise BadValue(f"{quote(text.strip())} is a date, not a phone number.")
+    value = _whole(text)
+    if what := mistaken(value):
+        raise BadValue(f"{quote(text.strip())} is {what}, not a phone number.")
+    digits = _digits(value)
     if digits and not (_are_digits(digits) and _FEWEST <= len(digits) <= _MOST):
         raise BadValue(f"{quote(text.strip())} is not a phone number.")
     return digits
@@ -46,7 +42,7 @@ def phone_end(text: str) -> str:
 
     Raises BadValue where there are fewer, because they would be the end of many numbers.
     """
-    digits = _digits(text)
+    digits = _digits(_whole(text))
     if len(digits) < CardEvent.PHONE_DIGITS and (not digits or _are_digits(digits)):
         raise BadValue(f"{quote(text.strip())} has fewer than nine digits; write the whole mobile number.")
     return phone_digits(text)[-CardEvent.PHONE_DIGITS :]
@@ -56,8 +52,13 @@ def _bared(text: str) -> str:
     return _UNSEEN.sub("", text).strip().strip(_QUOTES).strip()
 
 
-def _digits(text: str) -> str:
-    digits = _BETWEEN.sub("", re.sub(r"\.0+$", "", _bared(text)))
+def _whole(text: str) -> str:
+    """`text` without what a number cell has behind the point."""
+    return re.sub(r"\.0+$", "", _bared(text))
+
+
+def _digits(value: str) -> str:
+    digits = _BETWEEN.sub("", value)
     if digits.isascii():
         return digits
     # Digits of another script, such as Arabic ones, mean the same.

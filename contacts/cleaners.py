@@ -7,16 +7,13 @@ import phonenumbers
 from django.conf import settings
 from email_validator import EmailNotValidError, validate_email
 
-from importer.values import BadValue, CellByCell, quote
+from importer.values import BadValue, CellByCell, mistaken, quote
 
 #: A number as a spreadsheet writes a phone that it took for one: 37411223344.0, 3.7411223344E+10
 _NUMBER_CELL = re.compile(r"(\d+)\.0+")
 #: Digits that begin like an international number and are none, such as 0014.
 _SHORT = re.compile(r"00\d{1,13}")
 _SCIENTIFIC = re.compile(r"\d([.,]\d+)?[eE]\+?\d+")
-#: A number cell with a fraction, and a date cell: whatever the phone was, its digits are other ones now.
-_FRACTION = re.compile(r"\d{8,}[.,]\d+")
-_DATE = re.compile(r"(19|20)\d\d-(0[1-9]|1[0-2])-([0-2]\d|3[01])([T ].*)?")
 #: Digits of the longest number (ITU-T E.164), and of 00 in front of it.
 _MOST = 17
 
@@ -37,10 +34,8 @@ class Phone(CellByCell):
             value = number_cell[1]
         elif _SCIENTIFIC.fullmatch(value):
             raise BadValue(f"A spreadsheet has shortened the phone number to {quote(text)}; its last digits are lost.")
-        elif _FRACTION.fullmatch(value):
-            raise BadValue(f"{quote(text)} is a number with a fraction, not a phone number.")
-        elif _DATE.fullmatch(value):
-            raise BadValue(f"{quote(text)} is a date, not a phone number.")
+        elif what := mistaken(value):
+            raise BadValue(f"{quote(text)} is {what}, not a phone number.")
         elif sum(map(str.isdigit, value)) > _MOST:
             raise BadValue(f"{quote(text)} has too many digits for one phone number.")
         try:

@@ -319,6 +319,18 @@ def shown(text: str) -> str:
     return "".join(mark if mark.isprintable() else "·" for mark in text.encode("utf-8", "replace").decode())
 
 
+#: A number cell with a fraction, and a date cell.
+_FRACTION = re.compile(r"\d{8,}[.,]\d{1,6}")
+_DATE = re.compile(r"(19|20)\d\d-(0[1-9]|1[0-2])-([0-2]\d|3[01])([T ].*)?|([0-2]\d|3[01])[-./](0[1-9]|1[0-2])[-./](19|20)\d\d")
+
+
+def mistaken(value: str) -> str:
+    """What a spreadsheet took a phone number for, whose digits are other ones now; blank when `value` is neither."""
+    if _FRACTION.fullmatch(value):
+        return "a number with a fraction"
+    return "a date" if _DATE.fullmatch(value) else ""
+
+
 def without_quotes(sentence: str) -> str:
     """`sentence` with “…” in place of all that it quotes, for those who may not see what is in a file."""
     return re.sub("“.*”", "“…”", sentence, flags=re.DOTALL)
