@@ -1,8 +1,10 @@
 """Messages that no consumer could take: kept with the reason until somebody sends them again or discards them."""
 
 from collections.abc import Collection, Iterable
+from datetime import timedelta
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -84,3 +86,9 @@ def _replay(queues: Queues, dataset: str, some: Collection[int], person: User) -
 def discard(letters: QuerySet[DeadLetter], person: User) -> int:
     """Take letters off the list for good, and return how many."""
     return letters.update(discarded_at=timezone.now(), decided_by=person)
+
+
+def forget() -> None:
+    """Delete, after LOADIFY_CHANGES_DAYS, the letters that were sent again or discarded: nobody sees them any more."""
+    old = timezone.now() - timedelta(days=settings.LOADIFY_CHANGES_DAYS)
+    DeadLetter.objects.filter(Q(replayed_at__lt=old) | Q(discarded_at__lt=old)).delete()

@@ -12,7 +12,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from importer import erasure, held, locks, retention, runner, stopping, tallies
+from importer import dead_letters, erasure, held, locks, retention, runner, stopping, tallies
 from importer.intake import uploads
 from importer.loaders import search_indexes, work_tables
 from importer.loaders.sql import itself
@@ -118,6 +118,7 @@ def tidy() -> None:
     forget_changes()
     held.forget()
     tallies.forget()
+    dead_letters.forget()
     uploads.forget_abandoned()
     retention.delete_old()
     erasure.delete_all_left()
