@@ -1,17 +1,15 @@
 """The pages of rows through a queue: the button, the import on its way, and dead letters; and the two commands."""
 
 import io
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
-from django.utils import timezone
 
 from accounts.models import User
-from importer import results, sweep
+from importer import results
 from importer.broker.letters import BrokerAway
 from importer.intake import uploads
 from importer.models import DeadLetter, Import
@@ -197,14 +195,3 @@ def test_consumers_say_which_batches_they_cannot_take(queue_broker, more, senten
     monkeypatch.setattr("signal.signal", lambda *_: None)
     with pytest.raises(CommandError, match=sentence):
         told("consume_rows", "people", until_empty=True, **more)
-
-
-def test_letters_that_were_decided_long_ago_are_forgotten_with_what_they_say(person, settings):
-    long_ago = timezone.now() - timedelta(days=settings.LOADIFY_CHANGES_DAYS + 1)
-    for number, fields in enumerate(
-        ({"replayed_at": long_ago}, {"discarded_at": long_ago}, {"discarded_at": timezone.now()}, {})
-    ):
-        found = letter(person, number)
-        DeadLetter.objects.filter(pk=found.pk).update(came_at=long_ago, **fields)
-    sweep.tidy()
-    assert sorted(DeadLetter.objects.values_list("message_id", flat=True)) == ["m2", "m3"]
