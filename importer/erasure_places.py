@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from importer import datasets, file_search, retention
 from importer.loaders import work_tables
-from importer.models import Change, DeadLetter, Held, HeldValue, Import, Mapping, Reject, StoredFile
+from importer.models import Change, DeadLetter, Export, Held, HeldValue, Import, Mapping, Reject, StoredFile
 from importer.sought import Form, Sought
 from importer.states import FINAL
 from importer.values import ImportProblem, without_quotes
@@ -176,7 +176,7 @@ def drop_read(run: Import) -> None:
 
 
 def notes(sought: Sought) -> Iterator[Found]:
-    """What imports and remembered mappings quote of a file: examples in a review, a heading that is no heading, an error."""
+    """What imports, exports and remembered mappings quote: examples in a review, a heading that is no heading, an error."""
     # A table that is being read is not written to: SQLite would give rows twice.
     said_of: list[Found] = []
     for run in file_search.imports().filter(state__in=FINAL).only("review", "checkpoint", "error").iterator(chunk_size=PIECE):
@@ -184,6 +184,10 @@ def notes(sought: Sought) -> Iterator[Found]:
         clean = {field: _without(value, sought) for field, value in said.items()}
         if clean != said:
             said_of.append(Found("Notes of imports", 1, partial(Import.objects.filter(pk=run.pk).update, **clean)))
+    for export in Export.objects.filter(dataset__in=[dataset.name for dataset in sought.datasets]).exclude(error=""):
+        if (clean_error := _without(export.error, sought)) != export.error:
+            update = partial(Export.objects.filter(pk=export.pk).update, error=clean_error)
+            said_of.append(Found("Notes of exports", 1, update))
     yield from said_of
     for mapping in Mapping.objects.filter(dataset__in=[dataset.name for dataset in sought.datasets]):
         if sought.in_text(mapping.columns.values()):

@@ -17,7 +17,19 @@ from contacts.models import Contact, Person
 from importer import control, erasure, export_control, exports, file_search, held, locks, review, runner, sweep
 from importer.erasure_places import InTheWay
 from importer.loaders import work_tables
-from importer.models import Change, DatasetLock, DeadLetter, Erasure, Held, HeldValue, Import, Mapping, Reject, StoredFile
+from importer.models import (
+    Change,
+    DatasetLock,
+    DeadLetter,
+    Erasure,
+    Export,
+    Held,
+    HeldValue,
+    Import,
+    Mapping,
+    Reject,
+    StoredFile,
+)
 from importer.options import Options
 from importer.sought import sought
 from importer.states import State
@@ -349,6 +361,16 @@ def test_notes_of_imports_and_mappings_lose_the_person(load):
     assert run.review["warnings"][0]["sentence"] == "1 new key: “…” in line 2."
     assert (run.checkpoint["heading"], run.error) == (["Ann", ""], "Line 2: “…” is odd.")
     assert [mapping.headings_hash for mapping in Mapping.objects.all()] == ["2"]
+
+
+def test_sentence_of_a_failed_export_loses_the_person(load):
+    for key in ("ann@example.com", "ben@example.com"):
+        Export.objects.create(
+            dataset="people", format="xlsx", state="failed", error=f"The name of “{key}” has too many characters."
+        )
+    assert erasure.erase("ann@example.com", None).counts == {"Notes of exports": 1}
+    said = sorted(Export.objects.values_list("error", flat=True))
+    assert said == ["The name of “ben@example.com” has too many characters.", "The name of “…” has too many characters."]
 
 
 def test_a_look_tells_what_an_erasure_removes_and_removes_nothing(load, submit):
