@@ -71,7 +71,8 @@ def finished(root: Path, quiet: float) -> list[str]:
     names = []
     with os.scandir(root) as entries:
         for entry in entries:
-            if entry.name.startswith(ASIDE) or entry.name.lower().endswith(UNFINISHED):
+            # Reasons come back with the files that somebody moves out of FAILED to have them tried again.
+            if entry.name.startswith(ASIDE) or entry.name.lower().endswith((*UNFINISHED, REASON)):
                 continue
             with suppress(FileNotFoundError):
                 if entry.is_file(follow_symlinks=False) and _is_quiet(entry.stat(follow_symlinks=False), quiet):
@@ -171,7 +172,7 @@ def _moved_to(folder: Path, place: Path) -> Path:
             # Unlike renaming it fails when the name is taken, were it this very moment.
             os.link(place, target)
         except FileExistsError:
-            if not target.samefile(place):
+            if not (target.exists() and target.samefile(place)):
                 continue
         except OSError:
             # A file system without links, or another one than that of the folder.

@@ -294,6 +294,23 @@ def test_name_as_long_as_may_be_leaves_room_for_a_number_and_a_reason(inbox, nam
     assert folder.taken(inbox) == [] and take(inbox) == []
 
 
+def test_files_that_failed_are_tried_again_when_all_of_failed_is_moved_back(inbox):
+    put(inbox, "a.csv").write_text("")
+    assert take(inbox) == ["a.csv"]
+    for path in list((inbox / "failed").iterdir()):
+        path.rename(inbox / path.name)
+    assert take(inbox) == ["a.csv"]
+    assert sorted(path.name for path in (inbox / "failed").iterdir()) == ["a.csv", "a.csv.reason.txt"]
+
+
+def test_link_to_nowhere_takes_a_name_too(inbox):
+    (inbox / "done").mkdir()
+    (inbox / "done" / "a.csv").symlink_to(inbox / "nowhere")
+    put(inbox, "a.csv")
+    assert take(inbox) == ["a.csv"]
+    assert (inbox / "done" / "a-2.csv").exists() and folder.taken(inbox) == []
+
+
 def test_error_of_ours_puts_the_file_aside_and_the_others_go_on(inbox, monkeypatch):
     decide = unattended.decide
 
