@@ -92,6 +92,8 @@ class Plan:
     dataset: Dataset
     #: The layouts that the file may have, by its headings or its name.
     layouts: Sequence[Layout] = ()
+    #: Where they are several: why nobody can tell which it is.
+    uncertain: str = ""
     #: The first line looks like data, so it is not taken for the headings.
     doubted: bool = False
 
@@ -126,7 +128,9 @@ def plan(content: IO[bytes], dataset: Dataset, how: Format, name: str = "", layo
     fitting = fitting or recognition.layouts_named(dataset, name)
     layout = layout or (fitting[0].name if len(fitting) == 1 else "")
     meant = replace(dataset, columns=()) if dataset.layouts and not layout else dataset.seen_as(layout)
-    return Plan(how, seen, mapping.suggest(meant, seen.headings, how.heading), meant, fitting)
+    several = [recognition.Kind(dataset, layout) for layout in fitting]
+    uncertain = recognition.doubt(several, name) if len(several) > 1 else ""
+    return Plan(how, seen, mapping.suggest(meant, seen.headings, how.heading), meant, fitting, uncertain)
 
 
 def first_plan(content: IO[bytes], dataset: Dataset, how: Format, name: str = "", layout: str = "") -> Plan:

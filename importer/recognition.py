@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importer import datasets
 from importer.datasets import Dataset, Layout
 from importer.mended import added
-from importer.values import fold
+from importer.values import fold, quote
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,11 @@ class Kind:
     def title(self) -> str:
         """For people: “Card reports (Delivered)”."""
         return f"{self.dataset.title} ({self.layout.title})" if self.layout else self.dataset.title
+
+    @property
+    def called(self) -> str:
+        """Within its dataset."""
+        return self.layout.title if self.layout else self.dataset.title
 
     @property
     def layout_name(self) -> str:
@@ -58,12 +63,25 @@ def that_fit(among: Iterable[Kind], headings: Sequence[str], file_name: str) -> 
     """The kinds that a file may be of; exactly one when that is certain.
 
     Headings decide: of the kinds whose needed columns are all there, those fit that leave the fewest headings over. The name
-    decides among several of them, when it names one.
+    decides among several of them, when it names one. A name that tells another layout of the same dataset makes it uncertain:
+    a report of deliveries without its comments has the headings of returns.
     """
+    among = list(among)
     rests = [(kind, kind.left_over(headings)) for kind in among]
     least = min((rest for _, rest in rests if rest is not None), default=None)
     fitting = [kind for kind, rest in rests if rest is not None and rest == least]
-    return named(fitting, file_name) or fitting
+    fitting = named(fitting, file_name) or fitting
+    told = [kind for kind in named(among, file_name) if kind.layout and kind not in fitting]
+    return fitting + [kind for kind in told if any(fit.dataset == kind.dataset for fit in fitting)]
+
+
+def doubt(among: Sequence[Kind], file_name: str) -> str:
+    """Why nobody can tell which of several kinds that fit a file is of: a piece of a sentence about the file."""
+    told = named(among, file_name)
+    if not told:
+        return "its headings fit each of them, and its name does not tell which"
+    others = " or ".join(quote(kind.called) for kind in among if kind not in told)
+    return f"its headings are those of {others}, and its name tells {quote(told[0].called)}"
 
 
 def named(among: Iterable[Kind], file_name: str) -> list[Kind]:

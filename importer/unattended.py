@@ -29,7 +29,7 @@ class Unclear(BadHeading):
     def __init__(self, name: str, kinds: list[Kind]) -> None:
         self.kinds = kinds
         titles = " or ".join(kind.title for kind in kinds)
-        super().__init__(f"{quote(name)} may be {titles}: its headings fit each of them, and its name does not tell which.")
+        super().__init__(f"{quote(name)} may be {titles}: {recognition.doubt(kinds, name)}.")
 
 
 @dataclass(frozen=True)

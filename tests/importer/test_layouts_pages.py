@@ -73,6 +73,13 @@ def test_file_whose_layout_is_clear_goes_straight_on(browser, anna, name, layout
     assert run and run.layout == layout
 
 
+def test_file_whose_name_contradicts_its_headings_is_asked_about(browser, anna):
+    file = keep(anna, (PARTNER / "returned.csv").read_bytes(), "delivered.csv")
+    assert begin(browser, file) == address(file)
+    words = " ".join(browser.get(address(file)).text.split())
+    assert "its headings are those of “Returned”, and its name tells “Delivered”. Choose it" in words
+
+
 def test_file_that_could_be_two_layouts_is_asked_about(browser, anna):
     file = keep(anna, DELIVERED, "report.csv")
     assert begin(browser, file) == address(file)

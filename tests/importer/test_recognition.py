@@ -35,9 +35,15 @@ def test_files_of_partners_are_told_apart(partner, name, title):
     assert kinds(heading(FILES / partner / name), name) == [title]
 
 
-def test_headings_decide_before_the_name():
-    assert kinds(heading(FILES / "cards-partner/pickup.csv"), "returned.csv") == ["Card reports (Picked up)"]
-    assert kinds(heading(FILES / "cards-partner/returned.csv"), "delivered.csv") == ["Card reports (Returned)"]
+def test_headings_and_a_name_that_contradict_each_other_leave_both():
+    pickup, returned = heading(FILES / "cards-partner/pickup.csv"), heading(FILES / "cards-partner/returned.csv")
+    assert kinds(pickup, "returned.csv") == ["Card reports (Picked up)", "Card reports (Returned)"]
+    assert kinds(returned, "delivered.csv") == ["Card reports (Returned)", "Card reports (Delivered)"]
+    assert kinds(returned, "13 Nov.csv") == ["Card reports (Returned)"]
+
+
+def test_name_of_a_layout_says_nothing_of_another_dataset():
+    assert kinds(["sku", "name", "description"], "delivered.csv") == ["Products"]
 
 
 @pytest.mark.parametrize("name", ["report.csv", "delivered-exceptions.csv", "cards.csv"])

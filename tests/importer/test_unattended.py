@@ -207,6 +207,15 @@ def test_import_folder_says_that_there_is_nothing_to_import(tmp_path):
     assert run_command("import_folder", tmp_path, "--json") == (0, [], "")
 
 
+def test_import_folder_refuses_a_file_whose_name_contradicts_its_headings(inbox):
+    shutil.copy(PARTNER / "returned.csv", inbox / "delivered.csv")
+    run_command("import_folder", inbox, "--settle", "0")
+    assert (inbox / "failed" / "delivered.csv.reason.txt").read_text() == (
+        "“delivered.csv” may be Card reports (Returned) or Card reports (Delivered): its headings are those of “Returned”, "
+        "and its name tells “Delivered”. Give it a name that tells, and put it there again.\n"
+    )
+
+
 def test_import_folder_leaves_alone_what_is_not_finished(inbox):
     for name in (".hidden.csv", "later.csv.part", "copy.tmp", "~$pickup.csv"):
         (inbox / name).write_text("sku,name,description\nA-2,Mug,Red\n")
