@@ -31,9 +31,22 @@ _LEFT_BY_IMPORTS = r"""SELECT quote_ident(relname) FROM pg_class WHERE relkind =
 REQUIRED = {name.strip() for name in os.environ.get("LOADIFY_REQUIRE", "").split(",")}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+#: Looks of a page that are left out unless LOADIFY_FULL=1: the other two have every width and scheme between them.
+_SPARED = ({"width": 1280, "scheme": "dark"}, {"width": 390, "scheme": "light"})
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get("LOADIFY_FULL") != "1":
+        spared = [item for item in items if _is_spared(item)]
+        config.hook.pytest_deselected(items=spared)
+        items[:] = [item for item in items if item not in spared]
     # Once a browser runs, Playwright's event loop runs in this thread to the end, and asyncio.run() is refused.
     items.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
+
+
+def _is_spared(item: pytest.Item) -> bool:
+    given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    return any(look.items() <= given.items() for look in _SPARED)
 
 
 def missing(service: str, sentence: str) -> None:

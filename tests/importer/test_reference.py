@@ -72,7 +72,7 @@ def test_loading_equals_the_reference(load, monkeypatch, loader, bucket):
     monkeypatch.setattr(lanes, "BUCKET", bucket)
     monkeypatch.setattr(staging, "CHUNK", 4)
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(files, min_size=1, max_size=3))
     def check(many):
         Product.objects.all().delete()
