@@ -388,6 +388,7 @@ def pages_of(make: Make, word: str) -> Iterator[tuple[str, Callable[[Page], None
     yield "wrong word", wrong("/products/delete-all/", "Delete")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_every_page_is_open_to_everybody(signed_in_page: Page, make: Make, word: str, width: int, scheme: str) -> None:

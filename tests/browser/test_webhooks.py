@@ -301,6 +301,7 @@ PAGES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_pages_are_open_to_everybody(signed_in_page: Page, site: Site, width: int, scheme: str) -> None:

@@ -61,6 +61,7 @@ def check_review(run: Import) -> None:
         assert column["emptied"] == sum(bool(before.get(name)) and not getattr(now[row], name) for row, before in updated)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bucket", [2, 20_000])
 @pytest.mark.parametrize("loader", [PostgresLoader, Portable])
 def test_loading_equals_the_reference(load, monkeypatch, loader, bucket):

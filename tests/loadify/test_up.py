@@ -15,6 +15,8 @@ import pytest
 from loadify.processes import wait_until
 from tests.site import ROOT, Site
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("web", "beat", "webhooks", "consumer", "worker", "valkey", "postgres")
 
 

@@ -193,6 +193,7 @@ def test_receiver_that_took_nothing_for_five_days_is_switched_off(endpoint, days
     assert ("It has taken nothing since" in made.notice) is off
 
 
+@pytest.mark.slow
 def test_hanging_receiver_delays_nobody(endpoint, receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "DEADLINE", 4.0)
     endpoint("/hang")

@@ -22,7 +22,7 @@ from tests.webhooks.plays import answer, delayed
 from tests.webhooks.receiver import Receiver
 from webhooks.models import Delivery, Event
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 OPTIONS = ("--queues", "webhooks", "--pool", "threads", "--concurrency", "1")
 
