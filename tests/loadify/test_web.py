@@ -1,5 +1,6 @@
 """The web server waits for slow clients, cuts the line of an answer that breaks off, and writes down no queries."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -38,7 +39,12 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     port = free_port()
     log = tmp_path_factory.mktemp("web") / "log"
     command = [sys.executable, "-m", "loadify.web", "-b", "127.0.0.1", "-p", str(port), "tests.loadify.odd_site:application"]
-    with log.open("w") as output, subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, text=True) as process:
+    with (
+        log.open("w") as output,
+        subprocess.Popen(
+            command, cwd=ROOT, env=os.environ | {"PYTHONUNBUFFERED": "1"}, stdout=output, stderr=output, text=True
+        ) as process,
+    ):
         try:
             assert wait_until(lambda: listens(port), 30), log.read_text()
             yield Web(port, process, log)
