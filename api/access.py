@@ -1,4 +1,5 @@
-"""Who may call the API: people who are signed in to the site.
+"""Who may call the API: programs with a bearer token, and people who are signed in to the site; each operation says which
+right it needs.
 
 Others get an answer, not a redirect: programs would take the page of the sign-in for what they asked for.
 """
@@ -6,11 +7,60 @@ Others get an answer, not a redirect: programs would take the page of the sign-i
 from typing import Any
 
 from django.http import HttpRequest
-from ninja.security import SessionAuth
+from ninja.errors import AuthenticationError
+from ninja.security import HttpBearer, SessionAuth
+
+from accounts.access import person
+from accounts.callers import Caller, bearer, caller
+from accounts.models import Right
+from accounts.rights import refusal
 
 
-class SignedIn(SessionAuth):
-    """The site's session. Whoever is signed out is told so first; only then does the CSRF token count."""
+class Forbidden(Exception):
+    """The caller is known and may not do this; the text says why."""
+
+
+def _allowed(found: Caller, right: Right) -> Caller:
+    if not found.user.may(right):
+        raise Forbidden(refusal(found.user, right))
+    if not found.may(right):
+        raise Forbidden(f"The token has no scope “{right.value}”; make one that has it.")
+    return found
+
+
+class Bearer(HttpBearer):
+    """An access token of a sign-in, or a long-lived token. One that is not good is refused, whatever cookies say."""
+
+    def __init__(self, right: Right) -> None:
+        super().__init__()
+        self.right = right
 
     def __call__(self, request: HttpRequest) -> Any:
-        return super().__call__(request) if request.user.is_authenticated else None
+        if bearer(request) is None:
+            return None
+        found = caller(request)
+        if found is None:
+            raise AuthenticationError
+        request.user = found.user
+        return _allowed(found, self.right)
+
+    def authenticate(self, request: HttpRequest, token: str) -> Any:
+        raise NotImplementedError
+
+
+class Session(SessionAuth):
+    """The site's session. Whoever is signed out is told so first; only then does the CSRF token count."""
+
+    def __init__(self, right: Right) -> None:
+        super().__init__()
+        self.right = right
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if not request.user.is_authenticated or not super().__call__(request):
+            return None
+        return _allowed(Caller(person(request)), self.right)
+
+
+def callers(right: Right) -> list[Any]:
+    """Those who have a right, for the `auth` of an operation."""
+    return [Bearer(right), Session(right)]

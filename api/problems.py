@@ -14,6 +14,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
+from api.access import Forbidden
+
 log = logging.getLogger(__name__)
 
 View = Callable[..., HttpResponse]
@@ -74,8 +76,8 @@ def problem(request: HttpRequest, status: int, detail: str, **more: Any) -> Http
     body = json.dumps(content, cls=DjangoJSONEncoder, ensure_ascii=False)
     response = HttpResponse(body, status=status, content_type="application/problem+json")
     if status == 401:
-        # RFC 9110 wants a challenge; a browser knows none for a session, so it asks nobody for a password.
-        response["WWW-Authenticate"] = 'Session realm="Loadify"'
+        # RFC 9110 wants a challenge; for this one no browser asks anybody for a password.
+        response["WWW-Authenticate"] = 'Bearer realm="Loadify"'
     return response
 
 
@@ -110,6 +112,10 @@ def install(api: NinjaAPI) -> None:
     @api.exception_handler(AuthenticationError)
     def _signed_out(request: HttpRequest, exc: AuthenticationError) -> HttpResponse:
         return problem(request, 401, "Sign in first.")
+
+    @api.exception_handler(Forbidden)
+    def _forbidden(request: HttpRequest, exc: Forbidden) -> HttpResponse:
+        return problem(request, 403, str(exc))
 
     @api.exception_handler(HttpError)
     def _http(request: HttpRequest, exc: HttpError) -> HttpResponse:

@@ -3,15 +3,16 @@
 from django.conf import settings
 from ninja import NinjaAPI
 
+from accounts.models import Right
 from api import cards, datasets, problems, products, webhooks
-from api.access import SignedIn
+from api.access import callers
 
 api = NinjaAPI(
     title="Loadify",
     version=settings.LOADIFY_VERSION,
     description="Datasets, products, cards and webhooks for programs. Errors are problem documents (RFC 9457).",
     urls_namespace="api",
-    auth=SignedIn(),
+    auth=callers(Right.READ),
     docs_url=None,
 )
 problems.install(api)

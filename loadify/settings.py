@@ -4,6 +4,7 @@ While `bin/up` runs, values it made (addresses of the embedded database and brok
 LOADIFY_DATA_DIR and are read from there, so `manage.py` of the same clone needs no settings of its own.
 """
 
+import hashlib
 import os
 import tomllib
 from pathlib import Path
@@ -68,7 +69,9 @@ INSTALLED_APPS = [
     "cards.apps.CardsConfig",
     "students.apps.StudentsConfig",
     "webhooks.apps.WebhooksConfig",
+    "api.apps.ApiConfig",
     "loadify.apps.LoadifyConfig",
+    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -77,6 +80,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "allauth",
     "allauth.account",
+    "allauth.headless",
+    "allauth.mfa",
     "csp",
     "django_eventstream",
     "django_filters",
@@ -182,6 +187,25 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = True
+# Proxies of ours before the site, whose X-Forwarded-For is believed.
+LOADIFY_PROXIES = number("LOADIFY_PROXIES", 0)
+ALLAUTH_TRUSTED_PROXY_COUNT = LOADIFY_PROXIES
+# Where tries to sign in are counted.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "loadify_cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "Loadify"
+# Programs sign in for an access token and a refresh token (JWT); the session behind them is looked up at each call.
+HEADLESS_CLIENTS = ("app",)
+HEADLESS_TOKEN_STRATEGY = "allauth.headless.tokens.strategies.jwt.JWTTokenStrategy"
+HEADLESS_JWT_ALGORITHM = "HS256"
+HEADLESS_JWT_PRIVATE_KEY = hashlib.sha256(f"jwt {SECRET_KEY}".encode()).hexdigest()
+HEADLESS_JWT_STATEFUL_VALIDATION_ENABLED = True
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 
