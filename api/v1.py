@@ -4,7 +4,7 @@ from django.conf import settings
 from ninja import NinjaAPI
 
 from accounts.models import Right
-from api import cards, datasets, problems, products, webhooks
+from api import cards, datasets, imports, problems, products, webhooks
 from api.access import callers
 
 api = NinjaAPI(
@@ -16,6 +16,7 @@ api = NinjaAPI(
     docs_url=None,
 )
 problems.install(api)
+api.add_router("/imports", imports.router)
 api.add_router("/datasets", datasets.router)
 api.add_router("/products", products.router)
 api.add_router("/cards", cards.router)
