@@ -12,6 +12,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -106,7 +107,9 @@ def _fingerprint(request: HttpRequest, who: Caller) -> str:
     parts: list[bytes] = [request.get_full_path().encode(), (who.token.prefix if who.token else "").encode()]
     if request.content_type == FORM_TYPE:
         parts += [repr(sorted(request.POST.lists())).encode()]
-        for name, file in sorted(request.FILES.items()):
+        for name in sorted(request.FILES):
+            file = request.FILES[name]
+            assert isinstance(file, UploadedFile)
             content = hashlib.sha256()
             for chunk in file.chunks():
                 content.update(chunk)

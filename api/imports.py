@@ -315,7 +315,7 @@ def list_changes(request: HttpRequest, public_id: uuid.UUID, cursor: str = "") -
 
 @router.get("/{uuid:public_id}/rejects", response={200: RejectPage, 403: Problem, 404: Problem}, summary="List its rejects")
 def list_rejects(request: HttpRequest, public_id: uuid.UUID, format: Literal["json", "csv"] = "json", cursor: str = "") -> Any:
-    """The lines that were not taken, by number, 25 a page; with `format=csv` all of them as a file, to be mended and imported."""
+    """The lines that were not taken, by number, 25 a page; with `format=csv` all of them as a file, to mend and import."""
     run = _seen(request, public_id)
     if format == "csv":
         return rejects_csv(request, run.public_id)

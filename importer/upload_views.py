@@ -149,7 +149,7 @@ def _sign_in(request: HttpRequest) -> None:
     if not request.user.is_authenticated:
         # A redirect to the login page would be followed by the script, and its page taken for an answer.
         raise BadRequest(401, "You are signed out. Sign in again in another tab, then go on here.")
-    if _CSRF.process_view(request, _sign_in, (), {}) is not None:
+    if _CSRF.process_view(request, new, (), {}) is not None:
         raise BadRequest(403, "The CSRF token is missing or wrong. Reload the page, then go on here.")
     if not person(request).may(Right.IMPORT):
         raise BadRequest(403, refusal(person(request), Right.IMPORT))
