@@ -9,7 +9,7 @@ from importer.progress import phase_reached, snapshot
 
 
 class Told(TypedDict):
-    """`phase` is the step at work or to go on with, "" before the first; `percent` is 0 to 100; `version` grows with each step."""
+    """`phase` is the step at work or to go on with, "" before the first; `percent` is 0 to 100; `version` grows by step."""
 
     id: uuid.UUID
     dataset: str

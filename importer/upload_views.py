@@ -21,7 +21,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.access import person
 from accounts.callers import bearer, caller
 from accounts.models import Right
-from accounts.rights import refusal
+from accounts.rights import needs, refusal
 from importer import control, datasets, preview
 from importer.forms import NewImport
 from importer.intake import uploads as intake
@@ -60,6 +60,7 @@ class BadRequest(Exception):
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@needs(Right.IMPORT)
 def new(request: HttpRequest) -> HttpResponse:
     """Show the form of a new import, or go on with a file that is here (`upload`) or comes along (`file`)."""
     form = NewImport(request.POST, request.FILES) if request.method == "POST" else NewImport(initial=_wanted(request))

@@ -29,7 +29,7 @@ class Program:
 
 @pytest.fixture
 def anna(db: None) -> User:
-    return User.objects.create_user("anna@example.com")
+    return User.objects.create_user("anna@example.com", role="admin")
 
 
 @pytest.fixture

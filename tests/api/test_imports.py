@@ -83,7 +83,7 @@ def test_upload_in_parts_is_named_by_its_id(shop: Shop, eva: User) -> None:
     file = uploads.keep(eva, "products.csv", SimpleUploadedFile("products.csv", GOOD))
     run = ran(shop.post("/imports", {"upload": str(file.public_id)}))
     assert (run.dataset, run.created, run.owner) == ("products", 2, eva)
-    theirs = uploads.keep(User.objects.create_user("b@example.com"), "p.csv", SimpleUploadedFile("p.csv", GOOD))
+    theirs = uploads.keep(User.objects.create_user("b@example.com", role="editor"), "p.csv", SimpleUploadedFile("p.csv", GOOD))
     refused = problem(shop.post("/imports", {"upload": str(theirs.public_id)}), 422)
     assert refused["errors"][0]["pointer"] == "/upload"
 
