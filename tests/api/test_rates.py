@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _minute(monkeypatch: pytest.MonkeyPatch, settings) -> list[float]:
+def minute(monkeypatch: pytest.MonkeyPatch, settings) -> list[float]:
     """The time, which stands still at the twentieth second of a minute."""
     now = [1_000_000 * 60 + 20.0]
     monkeypatch.setattr(rates.time, "time", lambda: now[0])
@@ -20,14 +20,14 @@ def _minute(monkeypatch: pytest.MonkeyPatch, settings) -> list[float]:
     return now
 
 
-def test_person_may_call_so_often_in_a_minute(anna: User, call: Program, _minute: list[float]) -> None:
+def test_person_may_call_so_often_in_aminute(anna: User, call: Program, minute: list[float]) -> None:
     assert [call("GET", "/datasets").status_code for _ in range(20)] == [200] * 20
     refused = call("GET", "/datasets")
     assert problem(refused, 429)["detail"] == "Too many calls; try again in 40 seconds."
     assert refused["Retry-After"] == "40"
     other = Program(User.objects.create_user("ben@example.com"))
     assert other("GET", "/datasets").status_code == 200
-    _minute[0] += 40
+    minute[0] += 40
     assert call("GET", "/datasets").status_code == 200
 
 
@@ -38,9 +38,9 @@ def test_tokens_are_not_guessed_at_leisure(anna: User) -> None:
     assert Program(anna)("GET", "/datasets").status_code == 200
 
 
-def test_counts_of_minutes_that_are_over_are_forgotten(call: Program, _minute: list[float]) -> None:
+def test_counts_ofminutes_that_are_over_are_forgotten(call: Program, minute: list[float]) -> None:
     call("GET", "/datasets")
-    _minute[0] += 60 * 10
+    minute[0] += 60 * 10
     call("GET", "/datasets")
     assert list(Calls.objects.values_list("minute", "number")) == [(1_000_010, 1)]
 
