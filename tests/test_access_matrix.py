@@ -6,6 +6,7 @@ An address without a row in ROWS fails the tests and is named, and so does a row
 import io
 import logging
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -48,6 +49,7 @@ EDIT = ("sign in", "no", "in", "in", "in", "no")
 ADMIN = ("sign in", "no", "no", "no", "in", "no")
 #: A file that is not imported yet is no admin's business.
 UPLOADER = ("sign in", "no", "in", "no", "no", "no")
+SIGNED_OUT = ("sign in", "sign in", "sign in", "sign in", "sign in", "sign in")
 NOBODY = ("no", "no", "no", "no", "no", "no")
 
 Row = dict[str, tuple[str, ...]]
@@ -69,17 +71,14 @@ ROWS: dict[str, Row] = {
     "accounts/inactive/": {"GET": OPEN},
     "accounts/signup/": OPEN_FORM,
     "accounts/reauthenticate/": FORM,
-    "accounts/email/": FORM,
     "accounts/confirm-email/": {"GET": OPEN},
-    "accounts/^confirm-email/(?P<key>[-:\\w]+)/$": {"GET": OPEN, "POST": NOBODY},  # the key here is none
+    "^accounts/confirm-email/(?P<key>[-:\\w]+)/$": {"GET": OPEN, "POST": NOBODY},  # the key here is none
     "accounts/password/change/": FORM,
     "accounts/password/set/": FORM,
     "accounts/password/reset/": OPEN_FORM,
     "accounts/password/reset/done/": {"GET": OPEN},
-    "accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": OPEN_FORM,
+    "^accounts/password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": OPEN_FORM,
     "accounts/password/reset/key/done/": {"GET": OPEN},
-    # Where no code is on its way, it leads to the sign-in.
-    "accounts/login/code/confirm/": FORM,
     "accounts/2fa/": ASKED,
     "accounts/2fa/authenticate/": FORM,
     "accounts/2fa/reauthenticate/": FORM,
@@ -88,6 +87,35 @@ ROWS: dict[str, Row] = {
     "accounts/2fa/recovery-codes/": ASKED,
     "accounts/2fa/recovery-codes/generate/": FORM,
     "accounts/2fa/recovery-codes/download/": FORM,
+    "profile/": ASKED,
+    "profile/tokens/new/": FORM,
+    "profile/tokens/<int:pk>/revoke/": {"GET": UPLOADER, "POST": UPLOADER},
+    # The same for programs. A session of the site is nobody here, and so is a token.
+    "_allauth/app/v1/config": {"GET": OPEN},
+    # A 401 is what allauth says of a good sign-out, too.
+    "_allauth/app/v1/auth/session": {"GET": SIGNED_IN, "DELETE": SIGNED_OUT},
+    "_allauth/app/v1/auth/reauthenticate": {"POST": SIGNED_IN},
+    "_allauth/app/v1/auth/code/confirm": OPEN_FORM,
+    "_allauth/app/v1/auth/password/request": {"POST": OPEN},
+    "_allauth/app/v1/auth/password/reset": {"GET": OPEN, "POST": OPEN},
+    "_allauth/app/v1/auth/login": {"POST": OPEN},
+    "_allauth/app/v1/auth/signup": {"POST": OPEN},
+    "_allauth/app/v1/auth/email/verify": {"GET": OPEN, "POST": OPEN},
+    "_allauth/app/v1/auth/email/verify/resend": {"POST": OPEN},
+    "_allauth/app/v1/account/password/change": {"POST": SIGNED_IN},
+    # Between a password and a code; nobody here is.
+    "_allauth/app/v1/auth/2fa/authenticate": {"GET": SIGNED_OUT, "POST": SIGNED_OUT},
+    "_allauth/app/v1/auth/2fa/reauthenticate": {"POST": SIGNED_IN},
+    "_allauth/app/v1/account/authenticators": ASKED,
+    "_allauth/app/v1/account/authenticators/totp": FORM | {"DELETE": SIGNED_IN},
+    "_allauth/app/v1/account/authenticators/recovery-codes": FORM,
+    "_allauth/app/v1/tokens/refresh": {"POST": OPEN},
+    # People
+    "people/": {"GET": ADMIN},
+    "people/new/": ADMIN_FORM,
+    "people/<int:pk>/": {"POST": ADMIN},
+    "people/<int:pk>/invite/": {"POST": ADMIN},
+    "audit/": {"GET": ADMIN},
     # Data
     "data/": ASKED,
     "data/<slug:dataset>/": ASKED,
@@ -250,12 +278,17 @@ def people(db: None) -> dict[str, User]:
 
 @pytest.fixture
 def credentials(people) -> dict[str, dict[str, str]]:
-    """For each actor the headers that say who it is; sessions need no password here."""
+    """For each actor the headers that say who it is. Everybody has just given their password, so nobody is asked again."""
     found: dict[str, dict[str, str]] = {"anonymous": {}}
     for name, person in people.items():
         client = Client()
         client.force_login(person)
-        found[name] = {"Cookie": f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"}
+        session = client.session
+        given = {"method": "password", "at": time.time(), "email": person.email, "reauthenticated": True}
+        session.update({"account_authentication_methods": [given], "account_authentication_methods_user": str(person.pk)})
+        session.save()
+        key = client.cookies[settings.SESSION_COOKIE_NAME].value
+        found[name] = {"Cookie": f"{settings.SESSION_COOKIE_NAME}={key}", "X-Session-Token": key}
     found["reader"] = {"Authorization": f"Bearer {tokens.make(people['admin'], 'reader', [Right.READ])[1]}"}
     return found
 
@@ -297,8 +330,10 @@ def places(people, settings, tmp_path) -> list[tuple[str, dict[str, object]]]:
         ("products/", {"pk": product.pk, "change_id": changed.pk}),
         ("cards/", {"card_id": "C-1"}),
         ("webhooks/", {"public_id": endpoint.public_id, "pk": Delivery.objects.filter(endpoint=endpoint)[0].pk}),
-        ("accounts/^confirm-email", {"key": "nonsense"}),
-        ("accounts/^password", {"uidb36": "1", "key": "nonsense"}),
+        ("^accounts/confirm-email", {"key": "nonsense"}),
+        ("^accounts/password", {"uidb36": "1", "key": "nonsense"}),
+        ("profile/", {"pk": tokens.make(owner, "mine", [Right.READ])[0].pk}),
+        ("people/", {"pk": people["viewer"].pk}),
         ("", {"rest": "nowhere"}),
     ]
 
@@ -326,7 +361,7 @@ caller = Client(raise_request_exception=False)
 def call(method: str, route: str, places: list[tuple[str, dict[str, object]]], headers: dict[str, str]) -> HttpResponse:
     """Ask, and take back whatever the answer changed."""
     caller.cookies.clear()
-    kinds = {"api": "application/json", "uploads": "application/offset+octet-stream"}
+    kinds = {"api": "application/json", "_allauth": "application/json", "uploads": "application/offset+octet-stream"}
     kind = kinds.get(route.partition("/")[0], "application/x-www-form-urlencoded")
     body = "" if method in ("GET", "HEAD") else "{}" if kind == "application/json" else "more"
     with transaction.atomic():
