@@ -86,6 +86,7 @@ INSTALLED_APPS = [
     "django_eventstream",
     "django_filters",
     "django_htmx",
+    "ninja",
 ]
 
 MIDDLEWARE = [
