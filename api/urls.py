@@ -3,8 +3,8 @@
 from django.contrib.auth.decorators import login_not_required
 from django.urls import URLPattern, include, path
 
-from api.idempotency import idempotent
 from api.docs import docs
+from api.idempotency import idempotent
 from api.problems import guarded, not_found
 from api.v1 import api
 
