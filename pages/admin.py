@@ -29,7 +29,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # as above
     hidden: tuple[str, ...] = ()
     #: Shown beside the fields on the page of one row: names of methods.
     also: tuple[str, ...] = ()
-    #: Above the list and each row, where that helps: where such rows are changed.
+    #: Above the list, where that helps: where such rows are changed.
     note = ""
 
     actions = None
