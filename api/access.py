@@ -14,13 +14,13 @@ from accounts.access import person
 from accounts.callers import Caller, bearer, caller
 from accounts.models import Right
 from accounts.rights import refusal
-
-
-class Forbidden(Exception):
-    """The caller is known and may not do this; the text says why."""
+from api import rates
+from api.problems import Forbidden
 
 
 def _allowed(found: Caller, right: Right) -> Caller:
+    """Raises TooOften, Forbidden."""
+    rates.count(found.user)
     if not found.user.may(right):
         raise Forbidden(refusal(found.user, right))
     if not found.may(right):

@@ -21,8 +21,8 @@ from pydantic import ValidationError as Findings
 
 from accounts.access import person
 from accounts.models import Right, User
-from api.access import Forbidden, callers
-from api.problems import FORM_TYPE, TOO_LARGE, InTheWay, Problem
+from api.access import callers
+from api.problems import FORM_TYPE, TOO_LARGE, Forbidden, InTheWay, Problem
 from importer import control, downloads, unattended
 from importer.access import may_see_rows, may_steer
 from importer.download_views import rejects_csv

@@ -15,8 +15,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from api.access import Forbidden
-
 log = logging.getLogger(__name__)
 
 View = Callable[..., HttpResponse]
@@ -61,6 +59,18 @@ class Invalid(Exception):
             name = self.names.get(field, field)
             place = f"/{name}" if self.kind == "pointer" else name
             yield from ({self.kind: place, "detail": str(sentence)} for sentence in sentences)
+
+
+class Forbidden(Exception):
+    """The caller is known and may not do this; the text says why."""
+
+
+class TooOften(Exception):
+    """Somebody has called more often than they may; in so many `seconds` they may again."""
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds
+        super().__init__(f"Too many calls; try again in {seconds} seconds.")
 
 
 class InTheWay(Exception):
@@ -114,6 +124,13 @@ def guarded(view: View, takes_form: bool = False) -> View:
     return answer
 
 
+def too_often(request: HttpRequest, exc: TooOften) -> HttpResponse:
+    """429 with Retry-After (RFC 6585 §4)."""
+    response = problem(request, 429, str(exc))
+    response["Retry-After"] = str(exc.seconds)
+    return response
+
+
 def not_found(request: HttpRequest, rest: str = "") -> HttpResponse:
     return problem(request, 404, "Nothing is at this address.")
 
@@ -128,6 +145,10 @@ def install(api: NinjaAPI) -> None:
     @api.exception_handler(Forbidden)
     def _forbidden(request: HttpRequest, exc: Forbidden) -> HttpResponse:
         return problem(request, 403, str(exc))
+
+    @api.exception_handler(TooOften)
+    def _too_often(request: HttpRequest, exc: TooOften) -> HttpResponse:
+        return too_often(request, exc)
 
     @api.exception_handler(HttpError)
     def _http(request: HttpRequest, exc: HttpError) -> HttpResponse:

@@ -6,11 +6,12 @@ from django.urls import URLPattern, include, path
 from api.docs import docs
 from api.idempotency import idempotent
 from api.problems import guarded, not_found
+from api.rates import limited
 from api.v1 import api
 
 patterns = [pattern for pattern in api.urls[0] if isinstance(pattern, URLPattern)]
 for pattern in patterns:
-    pattern.callback = login_not_required(guarded(idempotent(pattern.callback), takes_form=pattern.name == "imports"))
+    pattern.callback = login_not_required(limited(guarded(idempotent(pattern.callback), takes_form=pattern.name == "imports")))
 
 urlpatterns = [
     path("api/docs", docs, name="api-docs"),

@@ -9,7 +9,7 @@ from loadify import health
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="imports"), name="home"),
-    path("accounts/", include("allauth.urls")),
+    path("", include("accounts.urls")),
     path("admin/", admin.site.urls),
     path("", include("importer.urls")),
     path("", include("products.urls")),
