@@ -3,6 +3,7 @@
 from django.contrib.auth.decorators import login_not_required
 from django.urls import URLPattern, include, path
 
+from api.docs import docs
 from api.idempotency import idempotent
 from api.problems import guarded, not_found
 from api.rates import limited
@@ -13,6 +14,7 @@ for pattern in patterns:
     pattern.callback = login_not_required(limited(guarded(idempotent(pattern.callback), takes_form=pattern.name == "imports")))
 
 urlpatterns = [
+    path("api/docs", docs, name="api-docs"),
     path("api/v1/", include((patterns, "api"))),
     path("api/v1/<path:rest>", login_not_required(not_found)),
 ]
