@@ -20,6 +20,10 @@ class Forbidden(Exception):
     """The caller is known and may not do this; the text says why."""
 
 
+class BadToken(AuthenticationError):
+    """A bearer token came that is not good, or not any more."""
+
+
 def _allowed(found: Caller, right: Right) -> Caller:
     if not found.user.may(right):
         raise Forbidden(refusal(found.user, right))
@@ -40,7 +44,7 @@ class Bearer(HttpBearer):
             return None
         found = caller(request)
         if found is None:
-            raise AuthenticationError
+            raise BadToken
         request.user = found.user
         return _allowed(found, self.right)
 

@@ -14,7 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from api.access import Forbidden
+from api.access import BadToken, Forbidden
 
 log = logging.getLogger(__name__)
 
@@ -112,6 +112,13 @@ def install(api: NinjaAPI) -> None:
     @api.exception_handler(AuthenticationError)
     def _signed_out(request: HttpRequest, exc: AuthenticationError) -> HttpResponse:
         return problem(request, 401, "Sign in first.")
+
+    @api.exception_handler(BadToken)
+    def _bad_token(request: HttpRequest, exc: BadToken) -> HttpResponse:
+        sentence = "The token is not good, or not any more; make a new one, or sign in again."
+        response = problem(request, 401, sentence)
+        response["WWW-Authenticate"] += ', error="invalid_token"'
+        return response
 
     @api.exception_handler(Forbidden)
     def _forbidden(request: HttpRequest, exc: Forbidden) -> HttpResponse:

@@ -10,6 +10,8 @@ from ninja import Field, Router, Schema, Status
 from pydantic import ConfigDict, StrictBool
 
 from accounts.access import person
+from accounts.models import Right
+from api.access import callers
 from api.problems import InTheWay, Invalid, Problem
 from importer.changes import Busy
 from pages.paging import Page
@@ -83,7 +85,7 @@ def list_products(
     return {"items": found.rows, "next": found.next or None, "previous": found.previous or None}
 
 
-@router.post("", response={201: ProductOut, 409: Problem}, summary="Make a product")
+@router.post("", auth=callers(Right.EDIT), response={201: ProductOut, 409: Problem}, summary="Make a product")
 def create_product(request: HttpRequest, response: HttpResponse, given: NewProduct) -> Status[Product]:
     form = _checked(given.dict())
     try:
@@ -95,7 +97,7 @@ def create_product(request: HttpRequest, response: HttpResponse, given: NewProdu
     return Status(201, product)
 
 
-@router.delete("", response={200: Cleared, 409: Problem}, summary="Delete all products")
+@router.delete("", auth=callers(Right.ADMIN), response={200: Cleared, 409: Problem}, summary="Delete all products")
 def clear_products(request: HttpRequest, response: HttpResponse, confirm: str = "") -> Any:
     """Only with `confirm=delete`. Refused while an import is changing products."""
     if confirm != "delete":
@@ -114,7 +116,9 @@ def get_product(request: HttpRequest, response: HttpResponse, pk: int) -> Produc
     return product
 
 
-@router.patch("/{int:pk}", response={200: ProductOut, 409: Problem, 412: Problem}, summary="Change a product")
+@router.patch(
+    "/{int:pk}", auth=callers(Right.EDIT), response={200: ProductOut, 409: Problem, 412: Problem}, summary="Change a product"
+)
 def change_product(request: HttpRequest, response: HttpResponse, pk: int, given: ProductPatch) -> Product:
     """With the header If-Match only if nobody has changed it since; the answer 412 shows the version that is `stored`."""
     stored = _get(pk)
@@ -133,7 +137,7 @@ def change_product(request: HttpRequest, response: HttpResponse, pk: int, given:
     return product
 
 
-@router.delete("/{int:pk}", response={204: None, 412: Problem}, summary="Delete a product")
+@router.delete("/{int:pk}", auth=callers(Right.EDIT), response={204: None, 412: Problem}, summary="Delete a product")
 def delete_product(request: HttpRequest, pk: int) -> Status[None]:
     """If-Match as in changing one."""
     try:

@@ -10,6 +10,8 @@ from ninja import Field, Router, Schema, Status
 from pydantic import AwareDatetime, ConfigDict, StrictBool
 
 from accounts.access import person
+from accounts.models import Right
+from api.access import callers
 from api.problems import Invalid
 from pages.paging import page
 from webhooks import delivery as deliverer
@@ -17,7 +19,7 @@ from webhooks import endpoints, health, log
 from webhooks.forms import ALL, SOME, EndpointForm, LogFilter
 from webhooks.models import Attempt, Delivery, Endpoint
 
-router = Router(tags=["webhooks"])
+router = Router(tags=["webhooks"], auth=callers(Right.ADMIN))
 
 
 class WebhookOut(Schema):
