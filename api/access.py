@@ -14,6 +14,7 @@ from accounts.access import person
 from accounts.callers import Caller, bearer, caller
 from accounts.models import Right
 from accounts.rights import refusal
+from api import rates
 
 
 class Forbidden(Exception):
@@ -22,6 +23,11 @@ class Forbidden(Exception):
 
 class BadToken(AuthenticationError):
     """A bearer token came that is not good, or not any more."""
+
+
+def _counted(request: HttpRequest) -> None:
+    """Raises rates.TooMany."""
+    request.rate = rates.count_person(person(request))  # type: ignore[attr-defined]
 
 
 def _allowed(found: Caller, right: Right) -> Caller:
@@ -46,6 +52,7 @@ class Bearer(HttpBearer):
         if found is None:
             raise BadToken
         request.user = found.user
+        _counted(request)
         return _allowed(found, self.right)
 
     def authenticate(self, request: HttpRequest, token: str) -> Any:
@@ -60,7 +67,10 @@ class Session(SessionAuth):
         self.right = right
 
     def __call__(self, request: HttpRequest) -> Any:
-        if not request.user.is_authenticated or not super().__call__(request):
+        if not request.user.is_authenticated:
+            return None
+        _counted(request)
+        if not super().__call__(request):
             return None
         return _allowed(Caller(person(request)), self.right)
 

@@ -14,6 +14,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
+from accounts.audit import address_of
+from api import rates
 from api.access import BadToken, Forbidden
 
 log = logging.getLogger(__name__)
@@ -93,6 +95,10 @@ def guarded(view: View) -> View:
             response = view(request, *args, **kwargs)
         except Http404:
             return not_found(request)
+        if rate := getattr(request, "rate", None):
+            # draft-ietf-httpapi-ratelimit-headers-10
+            response["RateLimit-Policy"] = f'"minute";q={rate.limit};w=60'
+            response["RateLimit"] = f'"minute";r={rate.left};t={rate.seconds}'
         if response.status_code == 405:
             allowed = response["Allow"]
             response = problem(request, 405, f"{request.method} is not for this address; {allowed} would be.")
@@ -106,19 +112,38 @@ def not_found(request: HttpRequest, rest: str = "") -> HttpResponse:
     return problem(request, 404, "Nothing is at this address.")
 
 
+def _unknown(request: HttpRequest, sentence: str) -> HttpResponse:
+    """The answer to somebody who does not say who they are, as long as not too many such come from where they are."""
+    try:
+        rates.count_unknown(address_of(request))
+    except rates.TooMany as exc:
+        return _too_many(request, exc)
+    return problem(request, 401, sentence)
+
+
+def _too_many(request: HttpRequest, exc: rates.TooMany) -> HttpResponse:
+    response = problem(request, 429, str(exc))
+    response["Retry-After"] = str(exc.rate.seconds)
+    return response
+
+
 def install(api: NinjaAPI) -> None:
     """Have `api` answer every error so."""
 
     @api.exception_handler(AuthenticationError)
     def _signed_out(request: HttpRequest, exc: AuthenticationError) -> HttpResponse:
-        return problem(request, 401, "Sign in first.")
+        return _unknown(request, "Sign in first.")
 
     @api.exception_handler(BadToken)
     def _bad_token(request: HttpRequest, exc: BadToken) -> HttpResponse:
-        sentence = "The token is not good, or not any more; make a new one, or sign in again."
-        response = problem(request, 401, sentence)
-        response["WWW-Authenticate"] += ', error="invalid_token"'
+        response = _unknown(request, "The token is not good, or not any more; make a new one, or sign in again.")
+        if response.status_code == 401:
+            response["WWW-Authenticate"] += ', error="invalid_token"'
         return response
+
+    @api.exception_handler(rates.TooMany)
+    def _slower(request: HttpRequest, exc: rates.TooMany) -> HttpResponse:
+        return _too_many(request, exc)
 
     @api.exception_handler(Forbidden)
     def _forbidden(request: HttpRequest, exc: Forbidden) -> HttpResponse:

@@ -294,6 +294,10 @@ LOADIFY_WEBHOOK_DAYS = number("LOADIFY_WEBHOOK_DAYS", 30)
 # For a laptop: receivers may be on this machine and in its private networks.
 LOADIFY_WEBHOOK_ALLOW_PRIVATE = flag("LOADIFY_WEBHOOK_ALLOW_PRIVATE")
 
+# --- API ----------------------------------------------------------------------------------------------------------
+# Calls a minute that a person and their programs may make; 0: as many as they like.
+LOADIFY_API_RATE = number("LOADIFY_API_RATE", 600)
+
 # --- importing ----------------------------------------------------------------------------------------------------
 # Seconds without a heartbeat after which an import's worker counts as dead.
 LOADIFY_LEASE = number("LOADIFY_LEASE", 15)

@@ -43,6 +43,8 @@ def call(anna: User) -> Program:
 def _quiet(monkeypatch: pytest.MonkeyPatch, settings) -> None:
     monkeypatch.setattr(hints, "give", lambda: None)
     settings.LOADIFY_WEBHOOK_ALLOW_PRIVATE = True
+    # tests/api/test_rates.py counts.
+    settings.LOADIFY_API_RATE = 0
 
 
 def problem(answer: HttpResponse, status: int) -> dict[str, Any]:
