@@ -187,7 +187,7 @@ def install(api: NinjaAPI) -> None:
 def _error(found: Mapping[str, Any]) -> dict[str, str]:
     """One finding of pydantic; `loc` is where it is: body, the parameter's name, then the way into it."""
     source, *way = (str(step) for step in found["loc"])
-    sentence = f"{found['msg'].rstrip('.')}."
+    sentence = f"{found['msg'].removeprefix('Value error, ').rstrip('.')}."
     if source == "body":
         return {"pointer": "".join(f"/{step}" for step in way[1:]), "detail": sentence}
     return {"parameter": way[-1], "detail": sentence}

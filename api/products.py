@@ -12,6 +12,8 @@ from pydantic import ConfigDict, StrictBool
 from accounts.access import person
 from accounts.models import Right
 from api.access import callers
+from api.fields import Cursor, Number, Typed
+from api.lists import Listed, listed
 from api.problems import InTheWay, Invalid, Problem
 from importer.changes import Busy
 from pages.paging import Page
@@ -35,12 +37,8 @@ class ProductOut(Schema):
     updated_at: datetime
 
 
-class ProductPage(Schema):
-    """`next` and `previous` are values for the parameter `cursor`."""
-
+class ProductPage(Listed):
     items: list[ProductOut]
-    next: str | None
-    previous: str | None
 
 
 class NewProduct(Schema):
@@ -74,15 +72,14 @@ Sort = Literal["sku", "-sku", "name", "-name", "changed", "-changed"]
 @router.get("", response=ProductPage, summary="List or search products")
 def list_products(
     request: HttpRequest,
-    q: str = "",
-    words: str = "",
+    q: Typed = "",
+    words: Typed = "",
     active: Literal["", "yes", "no"] = "",
     sort: Sort = "sku",
-    cursor: str = "",
+    cursor: Cursor = "",
 ) -> dict[str, Any]:
     """`q` is a piece of the SKU or the name, `words` are words of the description. 25 products a page."""
-    found = _find({"q": q, "words": words, "active": active, "sort": sort}, cursor)
-    return {"items": found.rows, "next": found.next or None, "previous": found.previous or None}
+    return listed(_find({"q": q, "words": words, "active": active, "sort": sort}, cursor))
 
 
 @router.post("", auth=callers(Right.EDIT), response={201: ProductOut, 409: Problem}, summary="Make a product")
@@ -109,7 +106,7 @@ def clear_products(request: HttpRequest, response: HttpResponse, confirm: str = 
 
 
 @router.get("/{int:pk}", response=ProductOut, url_name="product", summary="Get a product")
-def get_product(request: HttpRequest, response: HttpResponse, pk: int) -> Product:
+def get_product(request: HttpRequest, response: HttpResponse, pk: Number) -> Product:
     """The header ETag names the version."""
     product = _get(pk)
     response["ETag"] = etag(product)
@@ -119,7 +116,7 @@ def get_product(request: HttpRequest, response: HttpResponse, pk: int) -> Produc
 @router.patch(
     "/{int:pk}", auth=callers(Right.EDIT), response={200: ProductOut, 409: Problem, 412: Problem}, summary="Change a product"
 )
-def change_product(request: HttpRequest, response: HttpResponse, pk: int, given: ProductPatch) -> Product:
+def change_product(request: HttpRequest, response: HttpResponse, pk: Number, given: ProductPatch) -> Product:
     """With the header If-Match only if nobody has changed it since; the answer 412 shows the version that is `stored`."""
     stored = _get(pk)
     seen = _seen(request, stored)
@@ -138,7 +135,7 @@ def change_product(request: HttpRequest, response: HttpResponse, pk: int, given:
 
 
 @router.delete("/{int:pk}", auth=callers(Right.EDIT), response={204: None, 412: Problem}, summary="Delete a product")
-def delete_product(request: HttpRequest, pk: int) -> Status[None]:
+def delete_product(request: HttpRequest, pk: Number) -> Status[None]:
     """If-Match as in changing one."""
     try:
         edits.delete(pk, person(request), _seen(request, _get(pk)))

@@ -4,7 +4,7 @@ from django.conf import settings
 from ninja import NinjaAPI
 
 from accounts.models import Right
-from api import cards, datasets, problems, products, webhooks
+from api import cards, contacts, datasets, exports, held, problems, products, webhooks
 from api.access import callers
 
 api = NinjaAPI(
@@ -17,6 +17,9 @@ api = NinjaAPI(
 )
 problems.install(api)
 api.add_router("/datasets", datasets.router)
+api.add_router("/exports", exports.router)
 api.add_router("/products", products.router)
 api.add_router("/cards", cards.router)
+api.add_router("/contacts", contacts.router)
+api.add_router("/held", held.router)
 api.add_router("/webhooks", webhooks.router)

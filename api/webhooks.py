@@ -12,6 +12,8 @@ from pydantic import AwareDatetime, ConfigDict, StrictBool
 from accounts.access import person
 from accounts.models import Right
 from api.access import callers
+from api.fields import Cursor, Number
+from api.lists import Listed, listed
 from api.problems import Invalid
 from pages.paging import page
 from webhooks import delivery as deliverer
@@ -38,10 +40,8 @@ class WebhookOut(Schema):
     created_at: datetime
 
 
-class WebhookPage(Schema):
+class WebhookPage(Listed):
     items: list[WebhookOut]
-    next: str | None
-    previous: str | None
 
 
 class NewWebhookOut(WebhookOut):
@@ -121,9 +121,9 @@ class Replayed(Schema):
 
 
 @router.get("", response=WebhookPage, summary="List webhooks")
-def list_webhooks(request: HttpRequest, cursor: str = "") -> dict[str, Any]:
+def list_webhooks(request: HttpRequest, cursor: Cursor = "") -> dict[str, Any]:
     found = page(Endpoint.objects.all(), cursor, by=("id",))
-    return {"items": _shown(*found.rows), "next": found.next or None, "previous": found.previous or None}
+    return listed(found, _shown(*found.rows))
 
 
 @router.post("", response={201: NewWebhookOut}, summary="Add a webhook")
@@ -190,7 +190,7 @@ def list_deliveries(request: HttpRequest, public_id: uuid.UUID, state: str = "",
 
 
 @router.post("/{uuid:public_id}/deliveries/{int:pk}/resend", response={202: DeliveryOut}, summary="Send a delivery again")
-def resend(request: HttpRequest, public_id: uuid.UUID, pk: int) -> Status[dict[str, Any]]:
+def resend(request: HttpRequest, public_id: uuid.UUID, pk: Number) -> Status[dict[str, Any]]:
     found = Delivery.objects.select_related("event").filter(endpoint__public_id=public_id, pk=pk).first()
     if found is None:
         raise Http404
