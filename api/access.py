@@ -7,7 +7,6 @@ Others get an answer, not a redirect: programs would take the page of the sign-i
 from typing import Any
 
 from django.http import HttpRequest
-from ninja.errors import AuthenticationError
 from ninja.security import HttpBearer, SessionAuth
 
 from accounts.access import person
@@ -15,14 +14,7 @@ from accounts.callers import Caller, bearer, caller
 from accounts.models import Right
 from accounts.rights import refusal
 from api import rates
-
-
-class Forbidden(Exception):
-    """The caller is known and may not do this; the text says why."""
-
-
-class BadToken(AuthenticationError):
-    """A bearer token came that is not good, or not any more."""
+from api.problems import BadToken, Forbidden
 
 
 def _counted(request: HttpRequest) -> None:

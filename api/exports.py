@@ -14,10 +14,9 @@ from ninja import Field, Router, Schema, Status
 from pydantic import ConfigDict, StrictBool
 
 from accounts.access import person
-from api.access import Forbidden
 from api.fields import Cursor, DatasetName, Day
 from api.lists import Listed, listed
-from api.problems import InTheWay, Invalid, Problem
+from api.problems import Forbidden, InTheWay, Invalid, Problem
 from importer import downloads, export_control
 from importer.access import may_see_rows
 from importer.control import Refused

@@ -11,10 +11,10 @@ from ninja import Field, Query, Router, Schema
 
 from accounts.access import person
 from accounts.models import Right, User
-from api.access import Forbidden, callers
+from api.access import callers
 from api.fields import Cursor, Number, Typed
 from api.lists import Listed, listed
-from api.problems import InTheWay, Problem
+from api.problems import Forbidden, InTheWay, Problem
 from importer import held
 from importer.access import may_steer
 from importer.models import Held

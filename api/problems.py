@@ -7,6 +7,7 @@ from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist, RequestDataTooBig
 from django.core.serializers.json import DjangoJSONEncoder
 from django.forms import Form
@@ -16,12 +17,17 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from accounts.audit import address_of
 from api import rates
-from api.access import BadToken, Forbidden
 
 log = logging.getLogger(__name__)
 
 View = Callable[..., HttpResponse]
 JSON_TYPES = ("application/json", "application/merge-patch+json")
+FORM_TYPE = "multipart/form-data"
+#: What a form may hold besides the file, in bytes.
+MARGIN = 64 * 1024
+TOO_LARGE = (
+    f"A form takes files of up to {settings.LOADIFY_FORM_LIMIT:,} bytes; send larger ones in parts to /uploads/ (tus 1.0)."
+)
 
 
 class Error(Schema):
@@ -58,6 +64,14 @@ class Invalid(Exception):
             yield from ({self.kind: place, "detail": str(sentence)} for sentence in sentences)
 
 
+class BadToken(AuthenticationError):
+    """A bearer token came that is not good, or not any more."""
+
+
+class Forbidden(Exception):
+    """The caller is known and may not do this; the text says why."""
+
+
 class InTheWay(Exception):
     """What is stored does not go with what is asked: 409, or 412 when the request named a version. Says what is `stored`."""
 
@@ -83,14 +97,19 @@ def problem(request: HttpRequest, status: int, detail: str, **more: Any) -> Http
     return response
 
 
-def guarded(view: View) -> View:
-    """A view of the API that answers in problem documents also where the framework does not, and refuses what is no JSON."""
+def guarded(view: View, takes_form: bool = False) -> View:
+    """A view of the API that answers in problem documents also where the framework does not, and refuses what is no JSON, nor,
+    where one is taken, a form."""
 
     @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if request.headers.get("Content-Length", "0") not in ("", "0") and request.content_type not in JSON_TYPES:
+        length = request.headers.get("Content-Length") or "0"
+        is_form = takes_form and request.method == "POST" and request.content_type == FORM_TYPE
+        if length != "0" and request.content_type not in JSON_TYPES and not is_form:
             said = request.content_type or "something without a type"
             return problem(request, 415, f"Send JSON as application/json; this is {said}.")
+        if is_form and length.isdecimal() and int(length) > settings.LOADIFY_FORM_LIMIT + MARGIN:
+            return problem(request, 413, TOO_LARGE)
         try:
             response = view(request, *args, **kwargs)
         except Http404:

@@ -1,9 +1,11 @@
-"""How often somebody may call: LOADIFY_API_RATE times a minute for a person, fewer for an address whose callers are unknown.
+"""How often somebody may call: LOADIFY_API_RATE times a minute for a person, a tenth of that for an address whose callers do
+not say who they are.
 
 Minutes are those of the clock. Calls are counted in the database, so all web processes count together.
 """
 
 import logging
+import math
 from dataclasses import dataclass
 from time import time
 
@@ -16,8 +18,6 @@ from api.models import Calls
 
 log = logging.getLogger(__name__)
 
-#: Calls a minute from one address that are answered 401; more of them are not looked at.
-UNKNOWN = 60
 #: Minutes after which a count is deleted.
 KEPT = 60
 
@@ -57,7 +57,7 @@ def count_person(user: User) -> Rate | None:
 
 def count_unknown(address: str | None) -> Rate | None:
     """Count a call from an address by somebody who did not say who they are. Raises TooMany."""
-    return _count(address or "somewhere", min(UNKNOWN, settings.LOADIFY_API_RATE))
+    return _count(address or "somewhere", math.ceil(settings.LOADIFY_API_RATE / 10))
 
 
 def _count(caller: str, limit: int) -> Rate | None:

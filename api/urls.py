@@ -3,12 +3,13 @@
 from django.contrib.auth.decorators import login_not_required
 from django.urls import URLPattern, include, path
 
+from api.idempotency import idempotent
 from api.problems import guarded, not_found
 from api.v1 import api
 
 patterns = [pattern for pattern in api.urls[0] if isinstance(pattern, URLPattern)]
 for pattern in patterns:
-    pattern.callback = login_not_required(guarded(pattern.callback))
+    pattern.callback = login_not_required(guarded(idempotent(pattern.callback), takes_form=pattern.name == "imports"))
 
 urlpatterns = [
     path("api/v1/", include((patterns, "api"))),

@@ -154,11 +154,12 @@ def main() -> None:
     parser.add_argument("--endpoints", type=int, default=200, help="receivers, three of them sick in the second part (200)")
     parser.add_argument("--events", type=int, default=50, help="events that wait for the measurement of capacity (50)")
     parser.add_argument("--seconds", type=float, default=120, help="how long products are edited (120)")
+    parser.add_argument("--database-url", help="a server to make a throw-away database on, by a superuser of it")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args()
     os.environ["LOADIFY_WEBHOOK_ALLOW_PRIVATE"] = "1"
     try:
-        with place(broker=True) as here:
+        with place(options.database_url, broker=True) as here:
             os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loadify.settings")
             django.setup()
             result = measure(here, options.endpoints, options.events, options.seconds)

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import F
 
+from accounts import audit
 from accounts.models import User
 from importer import datasets, runner, stopping
 from importer import undo as undoing
@@ -147,6 +148,7 @@ def undo(run: Import, person: User | None) -> None:
                 "or what was there before is not kept any more."
             )
         stopping.queue_undo(found)
+        audit.record(audit.Kind.UNDONE, person, f"Import {found.public_id} of {found.owner or 'the command line'}")
 
 
 def retry(run: Import, person: User | None) -> None:

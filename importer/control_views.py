@@ -10,9 +10,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import person
-from accounts.models import User
+from accounts.models import Right, User
+from accounts.rights import refusal
 from importer import control, held, news, undo
-from importer.access import may_see_rows
+from importer.access import may_see_rows, may_steer
 from importer.models import Import
 from importer.progress import is_undo, rows_written
 from importer.states import FINAL, State
@@ -48,13 +49,14 @@ def part(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     if not wants_part(request):
         return redirect("import", public_id)
     news.see(run, person(request))
-    return render(request, "importer/_control.html", {"run": run, "buttons": offered(run)})
+    buttons = offered(run) if may_steer(request.user, run) else frozenset()
+    return render(request, "importer/_control.html", {"run": run, "buttons": buttons})
 
 
 @require_POST
 def press(request: HttpRequest, public_id: uuid.UUID, verb: str) -> HttpResponse:
     """Pause, resume or retry; htmx gets the buttons of the new state, everybody else is led back to the import."""
-    run = mine(request, public_id)
+    run = steered(request, public_id)
     problem = carry_out(AT_ONCE[verb], run, person(request))
     if wants_part(request):
         context = {"run": run, "buttons": offered(run), "problem": problem}
@@ -65,7 +67,7 @@ def press(request: HttpRequest, public_id: uuid.UUID, verb: str) -> HttpResponse
 @require_http_methods(["GET", "HEAD", "POST"])
 def cancel(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """Ask whether what was written stays or goes, and cancel."""
-    run = mine(request, public_id)
+    run = steered(request, public_id)
     if request.method == "POST":
         roll_back = request.POST.get("written") == "roll-back"
         problem = carry_out(lambda run, who: control.cancel(run, who, roll_back=roll_back), run, person(request))
@@ -76,7 +78,7 @@ def cancel(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def undo_import(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """Say how many rows an undo takes back, and undo."""
-    run = mine(request, public_id)
+    run = steered(request, public_id)
     if request.method == "POST":
         return back(request, run, carry_out(control.undo, run, person(request)))
     waiting = held.waiting_of(run)
@@ -101,8 +103,16 @@ def back(request: HttpRequest, run: Import, problem: str) -> HttpResponse:
 
 
 def mine(request: HttpRequest, public_id: uuid.UUID) -> Import:
-    """The import, for those who may steer it. Raises Http404 and PermissionDenied."""
+    """The import, for those who may see its rows. Raises Http404 and PermissionDenied."""
     run = get_object_or_404(Import.objects.select_related("owner", "file", "decided_by"), public_id=public_id)
     if not may_see_rows(request.user, run):
-        raise PermissionDenied("Only the person who started an import, and staff, may steer it.")
+        raise PermissionDenied("Only the person who started an import, and admins, may see its rows.")
+    return run
+
+
+def steered(request: HttpRequest, public_id: uuid.UUID) -> Import:
+    """The import, for those who may steer it. Raises Http404 and PermissionDenied."""
+    run = mine(request, public_id)
+    if not may_steer(request.user, run):
+        raise PermissionDenied(refusal(person(request), Right.IMPORT))
     return run

@@ -3,13 +3,14 @@
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from accounts.access import person
+from accounts.models import Right
+from accounts.rights import needs
 from importer import erasure
 from importer.forms import EraseForm
 from importer.values import ImportProblem
@@ -21,13 +22,12 @@ PAGE = 20
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@needs(Right.ADMIN)
 def erase(request: HttpRequest) -> HttpResponse:
     """Ask for the person; a POST shows what would go, and one with `confirm` removes it.
 
     The value travels in bodies alone: addresses of pages end up in histories and logs.
     """
-    if not person(request).is_staff:
-        raise PermissionDenied("Only staff may erase personal data.")
     form = EraseForm(request.POST if request.method == "POST" else None)
     context: dict[str, Any] = {"form": form}
     status = 200

@@ -14,6 +14,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from accounts import audit
 from accounts.models import User
 from importer import erasure_places, file_search, locks, retention
 from importer.erasure_places import NAMELESS, InTheWay
@@ -105,6 +106,7 @@ def erase(text: str, person: User | None) -> Erasure:
         done = Erasure.objects.create(
             person=person, kind=wanted.kind, digest=digest(wanted), counts=counts, files_left=files_left
         )
+        audit.record(audit.Kind.ERASED, person, f"One {wanted.kind}, entry {done.pk} of the list of erasures")
         transaction.on_commit(lambda: delete_left(done.pk))
     log.info("Personal data was erased, found by %s: %s", wanted.kind, counts or "there was none")
     done.refresh_from_db()

@@ -1,4 +1,4 @@
-"""Pages of exports: the list, a new one, one with its progress and buttons, and its file; for their owners and staff."""
+"""Pages of exports: the list, a new one, one with its progress and buttons, and its file; for their owners and admins."""
 
 import uuid
 from collections.abc import Callable
@@ -36,7 +36,7 @@ TYPES = {
 
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    """One's own exports, for staff everybody's, newest first."""
+    """One's own exports, for admins everybody's, newest first."""
     who = person(request)
     exports = Export.objects.select_related("owner")
     found = page(exports if who.is_staff else exports.filter(owner=who), request.GET.get("page", ""), ("id",), descending=True)
@@ -122,7 +122,7 @@ def _mine(request: HttpRequest, public_id: uuid.UUID) -> Export:
     """The export, for those who may have it. Raises Http404 and PermissionDenied."""
     export = get_object_or_404(Export.objects.select_related("owner"), public_id=public_id)
     if not may_see_rows(request.user, export):
-        raise PermissionDenied("Only the person who started an export, and staff, may see it.")
+        raise PermissionDenied("Only the person who started an export, and admins, may see it.")
     return export
 
 

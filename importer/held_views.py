@@ -13,9 +13,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import person
-from accounts.models import User
+from accounts.models import Right, User
+from accounts.rights import needs
 from importer import datasets, held
-from importer.access import may_see_rows
+from importer.access import may_steer
 from importer.models import Held, Import
 from importer.pictures import moments_ahead
 from pages.http import render_part, wants_part
@@ -71,11 +72,12 @@ def _shown(request: HttpRequest, problem: str = "", said: str = "") -> HttpRespo
 
 
 @require_POST
+@needs(Right.IMPORT)
 def decide(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     """Store a row now, or never; htmx gets the list anew, everybody else is led back to it."""
     waiting = get_object_or_404(Held.objects.select_related("run"), pk=pk)
-    if not may_see_rows(request.user, waiting.run):
-        raise PermissionDenied("Only the person who started an import, and staff, may decide about its rows.")
+    if not may_steer(request.user, waiting.run):
+        raise PermissionDenied("Only the person who started an import, and admins, may decide about its rows.")
     carry_out, said = VERBS[verb]
     problem = ""
     try:

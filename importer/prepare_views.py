@@ -10,6 +10,8 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods
 
 from accounts.access import person
+from accounts.models import Right
+from accounts.rights import needs
 from importer import control, datasets, exported, mapping, preview, recognition
 from importer.broker.choice import can_queue
 from importer.datasets import Dataset
@@ -22,6 +24,7 @@ from pages.http import render_part
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@needs(Right.IMPORT)
 def prepare(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Show how a file of one's own would be imported; a POST with `start` imports it so, any other shows it anew."""
     file = get_object_or_404(StoredFile, public_id=public_id, owner_id=request.user.pk, completed_at__isnull=False)

@@ -6,6 +6,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import person
+from accounts.models import Right
+from accounts.rights import needs
 from importer import dead_letters
 from importer.broker.choice import NoQueues
 from importer.broker.letters import BrokerAway
@@ -26,6 +28,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
+@needs(Right.IMPORT)
 def replay(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     """Send one letter again, or all."""
     who = person(request)
@@ -41,6 +44,7 @@ def replay(request: HttpRequest, pk: int | None = None) -> HttpResponse:
 
 
 @require_POST
+@needs(Right.IMPORT)
 def discard(request: HttpRequest, pk: int) -> HttpResponse:
     who = person(request)
     letter = get_object_or_404(dead_letters.of(who), pk=pk)

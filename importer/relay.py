@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.core.exceptions import PermissionDenied
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import DatabaseError, connection
 from django.db.models import OuterRef, Subquery
 from django.http import Http404, HttpRequest
@@ -27,6 +28,7 @@ from django_eventstream.views import get_listener_manager
 from importer.models import DatasetLock, Import
 from importer.progress import snapshot
 from importer.states import State
+from importer.told import told
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +38,8 @@ LINGER = 10.0
 #: A payload older than this is rendered anew for who joins late, so that the clock on it is right (seconds).
 FRESH = 1.0
 
-_CHANNEL = re.compile(r"import-([0-9a-f-]{36})")
+#: Of an import: its channel for pages, and the one for programs.
+_CHANNEL = re.compile(r"import-(?:told-)?([0-9a-f-]{36})")
 
 
 @dataclass(frozen=True)
@@ -49,15 +52,21 @@ class Stamp:
 
 @dataclass(frozen=True)
 class Payload:
-    """A rendered snapshot as it goes over the wire: `data` is one line of JSON."""
+    """A rendered snapshot as it goes over the wire: `data` is one line of JSON for pages, `told` one for programs."""
 
     stamp: Stamp
     data: str
+    told: str
     made_at: float
 
 
 def channel_of(public_id: uuid.UUID | str) -> str:
     return f"import-{public_id}"
+
+
+def told_channel(public_id: uuid.UUID | str) -> str:
+    """The channel for programs."""
+    return f"import-told-{public_id}"
 
 
 def stamps(public_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Stamp]:
@@ -87,7 +96,7 @@ def render(public_id: uuid.UUID, stamp: Stamp) -> Payload:
         "final": progress.is_final,
         "html": html,
     }
-    return Payload(stamp, json.dumps(data), time.monotonic())
+    return Payload(stamp, json.dumps(data), json.dumps(told(run), cls=DjangoJSONEncoder), time.monotonic())
 
 
 class Relay:
@@ -130,6 +139,7 @@ class Relay:
             payload = render(public_id, stamp)
             self._sent[public_id] = payload
             send_event(channel_of(public_id), "snapshot", payload.data, json_encode=False)
+            send_event(told_channel(public_id), "snapshot", payload.told, json_encode=False)
             news += 1
         return news
 
@@ -182,7 +192,8 @@ class SnapshotStorage(StorageBase):  # type: ignore[misc]  # django-eventstream 
 
     def get_events(self, channel: str, last_id: int, limit: int = 100) -> list[Event]:
         """The present snapshot, whatever the listener says it has seen: showing it twice does no harm."""
-        data = relay.current(_public_id(channel)).data
+        payload = relay.current(_public_id(channel))
+        data = payload.data if channel == channel_of(_public_id(channel)) else payload.told
         return [self.append_event(channel, "snapshot", data)]
 
     def get_current_id(self, channel: str) -> int:
@@ -190,7 +201,7 @@ class SnapshotStorage(StorageBase):  # type: ignore[misc]  # django-eventstream 
 
 
 class ImportChannels(DefaultChannelManager):  # type: ignore[misc]  # django-eventstream carries no type hints
-    """One channel per import, named by its address and never by the query; for everybody signed in."""
+    """Two channels per import, named by its address and never by the query; for everybody signed in."""
 
     def get_channels_for_request(self, request: HttpRequest, view_kwargs: dict[str, object]) -> set[str]:
         """Raises PermissionDenied (403) and Http404 where the base class would answer 200 with an error inside."""
@@ -205,4 +216,4 @@ class ImportChannels(DefaultChannelManager):  # type: ignore[misc]  # django-eve
 
 
 def _public_id(channel: str) -> uuid.UUID:
-    return uuid.UUID(channel.removeprefix("import-"))
+    return uuid.UUID(channel.removeprefix("import-").removeprefix("told-"))

@@ -12,8 +12,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
 from accounts.access import person
+from accounts.models import Right
+from accounts.rights import refusal
 from importer import control, datasets, review_rows, stopping
-from importer.access import may_see_rows
+from importer.access import may_see_rows, may_steer
 from importer.forms import Decision
 from importer.loaders.postgres import PostgresLoader
 from importer.models import Import
@@ -40,13 +42,17 @@ def review(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """What the import would change; a POST decides by its button `do`: approve or choose."""
     run = get_object_or_404(Import.objects.select_related("file", "owner"), public_id=public_id)
     if not may_see_rows(request.user, run):
-        raise PermissionDenied("Only the person who started an import, and staff, may see its rows.")
+        raise PermissionDenied("Only the person who started an import, and admins, may see its rows.")
     try:
         datasets.of_old(run.dataset)
     except BadFile as problem:
         messages.error(request, str(problem))
         return redirect("import", public_id)
-    return _decide(request, run) if request.method == "POST" else _shown(request, run)
+    if request.method != "POST":
+        return _shown(request, run)
+    if not may_steer(request.user, run):
+        raise PermissionDenied(refusal(person(request), Right.IMPORT))
+    return _decide(request, run)
 
 
 def _shown(request: HttpRequest, run: Import, problem: str = "") -> HttpResponse:

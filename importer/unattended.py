@@ -5,12 +5,13 @@ The command line and watched folders import so.
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from django.db import DatabaseError, transaction
 
+from accounts.models import User
 from importer import control, datasets, locks, mapping, mended, preview, recognition, runner, sweep
 from importer.intake import folder, uploads
 from importer.models import Import, StoredFile
@@ -18,7 +19,7 @@ from importer.options import Options
 from importer.readers.formats import Format, sniff
 from importer.recognition import Kind
 from importer.states import FINAL, State
-from importer.values import BadHeading, ImportProblem, quote
+from importer.values import BadHeading, ImportProblem, fold, quote
 
 log = logging.getLogger(__name__)
 
@@ -32,13 +33,25 @@ class Unclear(BadHeading):
         super().__init__(f"{quote(name)} may be {titles}: {recognition.doubt(kinds, name)}.")
 
 
+class BadMapping(BadHeading):
+    """What was said of the columns does not fit the file or the dataset; `column` is where, "" where it is the whole."""
+
+    def __init__(self, column: str, sentence: str) -> None:
+        self.column = column
+        super().__init__(sentence)
+
+
 @dataclass(frozen=True)
 class Wish:
-    """What is known of the files beforehand, where anything is, and whether an import may wait for a person."""
+    """What is known of the files beforehand, where anything is, and whether an import may wait for a person.
+
+    `columns` {column: heading of the file}; empty when the headings are to tell.
+    """
 
     dataset: str = ""
     layout: str = ""
     unasked: bool = False
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     def kinds(self) -> list[Kind]:
         """What a file may be. Raises KeyError when there is no such dataset, BadFile when there is no such layout."""
@@ -74,11 +87,16 @@ class Outcome:
 
 
 def decide(file: StoredFile, wish: Wish) -> Decision:
-    """Find out what a stored file is and how it is read. Raises Unclear, BadFile when it fits nothing, KeyError."""
+    """Find out what a stored file is and how it is read.
+
+    Raises Unclear, BadMapping, BadFile when it fits nothing, KeyError.
+    """
     among = wish.kinds()
     with preview.opened(file) as content:
         how = sniff(content, file.name)
         headings = preview.look(content, how).headings
+    if wish.columns:
+        return _as_told(among, headings, wish, file.name)
     found = recognition.that_fit(among, headings, file.name)
     if len(found) > 1:
         raise Unclear(file.name, found)
@@ -90,17 +108,20 @@ def decide(file: StoredFile, wish: Wish) -> Decision:
 
 
 def submit(file: StoredFile, wish: Wish) -> tuple[Import, str]:
-    """Queue the import of a stored file, unless that has happened, and say what a person might not expect.
+    """Queue the import of a stored file of nobody, unless that has happened, and say what a person might not expect.
 
     Raises BadFile and KeyError like `decide`.
     """
     decision = decide(file, wish)
     with transaction.atomic():
         StoredFile.objects.select_for_update().get(pk=file.pk)
-        run = file.imports.first() or control.submit(
-            file, decision.kind.dataset.name, None, options=decision.options, layout=decision.kind.layout_name
-        )
+        run = file.imports.first() or submit_as(file, decision, None, Import.Mode.APPLY)
     return run, decision.note
+
+
+def submit_as(file: StoredFile, decision: Decision, owner: User | None, mode: Import.Mode) -> Import:
+    """Queue the import of a stored file as it was decided. Raises BadFile and Refused like control.submit."""
+    return control.submit(file, decision.kind.dataset.name, owner, mode, decision.options, decision.kind.layout_name)
 
 
 def finish(run: Import) -> None:
@@ -161,6 +182,28 @@ def _refuse(claimed: folder.Claimed, sentence: str) -> Outcome:
     uploads.give_up(claimed.public_id)
     claimed.put_away(folder.FAILED, sentence)
     return Outcome(claimed.name, problem=sentence)
+
+
+def _as_told(among: list[Kind], headings: list[str], wish: Wish, name: str) -> Decision:
+    """As the wish maps the columns. Raises BadMapping, Unclear when the wish leaves several kinds."""
+    if not wish.dataset:
+        raise BadMapping("", "A mapping needs a dataset to be of; name one.")
+    named = among if len(among) == 1 else recognition.named(among, name)
+    if len(named) != 1:
+        raise Unclear(name, among)
+    seen = named[0].seen
+    at = {fold(text): place for place, text in reversed(list(enumerate(headings)))}
+    known = [column.name for column in seen.columns]
+    for column, heading in wish.columns.items():
+        if column not in known:
+            raise BadMapping(column, f"{quote(column)} is no column of {seen.title}; these are: {', '.join(known)}.")
+        if fold(heading) not in at:
+            there = ", ".join(map(quote, headings[:20]))
+            raise BadMapping(column, f"The file has no heading {quote(heading)}; its headings are {there}.")
+    places = {column: at[fold(heading)] for column, heading in wish.columns.items()}
+    if missing := mapping.Suggestion(places).missing(seen):
+        raise BadMapping("", f"The mapping says nothing of {', '.join(missing)}, which {seen.title} needs.")
+    return Decision(named[0], Options(places=places, unasked=wish.unasked))
 
 
 def _as_last_time(among: list[Kind], headings: list[str], name: str) -> Decision | None:

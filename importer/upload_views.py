@@ -11,12 +11,17 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ObjectDoesNotExist
 from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import CsrfViewMiddleware
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import http_date
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from accounts.access import person
+from accounts.callers import bearer, caller
+from accounts.models import Right
+from accounts.rights import needs, refusal
 from importer import control, datasets, preview
 from importer.forms import NewImport
 from importer.intake import uploads as intake
@@ -39,6 +44,9 @@ STATUSES: dict[type[intake.UploadProblem], int] = {
     intake.InUse: 403,
 }
 
+#: The views are exempt from it, for programs with a bearer token; sessions are checked by hand.
+_CSRF = CsrfViewMiddleware(lambda request: HttpResponse(status=403))
+
 Rest = ParamSpec("Rest")
 View = Callable[Concatenate[HttpRequest, Rest], HttpResponse]
 
@@ -52,6 +60,7 @@ class BadRequest(Exception):
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@needs(Right.IMPORT)
 def new(request: HttpRequest) -> HttpResponse:
     """Show the form of a new import, or go on with a file that is here (`upload`) or comes along (`file`)."""
     form = NewImport(request.POST, request.FILES) if request.method == "POST" else NewImport(initial=_wanted(request))
@@ -114,20 +123,37 @@ def tus(view: View[Rest]) -> View[Rest]:
         response["Cache-Control"] = "no-store"
         return response
 
-    return login_not_required(answer)
+    return login_not_required(csrf_exempt(answer))
 
 
 def _checked(request: HttpRequest, view: View[Rest], *args: Rest.args, **kwargs: Rest.kwargs) -> HttpResponse:
     if request.method == "OPTIONS":
         return _options()
-    if not request.user.is_authenticated:
-        # A redirect to the login page would be followed by the script, and its page taken for an answer.
-        raise BadRequest(401, "You are signed out. Sign in again in another tab, then go on here.")
+    _sign_in(request)
     if request.headers.get("Tus-Resumable") != TUS_VERSION:
         response = _sentence(412, f"This server speaks tus {TUS_VERSION} only; say so in the header Tus-Resumable.")
         response["Tus-Version"] = TUS_VERSION
         return response
     return view(request, *args, **kwargs)
+
+
+def _sign_in(request: HttpRequest) -> None:
+    """See to it that `request.user` may upload: by a bearer token, or by a session with its CSRF token. Raises BadRequest."""
+    if bearer(request) is not None:
+        found = caller(request)
+        if found is None:
+            raise BadRequest(401, "The token is not good, or not any more.")
+        request.user = found.user
+        if not found.may(Right.IMPORT):
+            raise BadRequest(403, "The role of this person, or the scope of the token, does not go as far as importing.")
+        return
+    if not request.user.is_authenticated:
+        # A redirect to the login page would be followed by the script, and its page taken for an answer.
+        raise BadRequest(401, "You are signed out. Sign in again in another tab, then go on here.")
+    if _CSRF.process_view(request, new, (), {}) is not None:
+        raise BadRequest(403, "The CSRF token is missing or wrong. Reload the page, then go on here.")
+    if not person(request).may(Right.IMPORT):
+        raise BadRequest(403, refusal(person(request), Right.IMPORT))
 
 
 @tus

@@ -11,7 +11,7 @@ from django_eventstream.views import events as eventstream
 
 from accounts.access import person
 from importer import datasets, news
-from importer.access import may_see_rows
+from importer.access import may_see_rows, may_steer
 from importer.control_views import mine, offered
 from importer.filters import HistoryForm
 from importer.models import Change, Import, Reject
@@ -61,7 +61,7 @@ def show(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         "silent": silent_for(run),
         "sees_rows": sees_rows,
         "rejects": latest(run) if sees_rows else [],
-        "buttons": offered(run) if sees_rows else frozenset(),
+        "buttons": offered(run) if may_steer(request.user, run) else frozenset(),
     }
     return render(request, "importer/import.html", context)
 
@@ -71,7 +71,7 @@ def rejects(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """All rejects by line, a page at a time. The part is the latest few, for the import's own page."""
     run = get_object_or_404(Import.objects.select_related("file"), public_id=public_id)
     if not may_see_rows(request.user, run):
-        raise PermissionDenied("Only the person who started an import, and staff, may see its rows.")
+        raise PermissionDenied("Only the person who started an import, and admins, may see its rows.")
     if wants_part(request):
         context: dict[str, object] = {"run": run, "rejects": latest(run)}
     else:

@@ -19,7 +19,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.exception import convert_exception_to_response
 from django.middleware.security import SecurityMiddleware
 
-from importer.relay import channel_of, relay
+from importer.relay import channel_of, relay, told_channel
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ THREADS = 3
 RETRY = b"retry: 1000\n\n"
 
 #: Anything may stand before it: Daphne lets a client name a root path, which Django then cuts off.
-_EVENTS = re.compile(r".*/imports/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/events", re.DOTALL)
+_EVENTS = re.compile(r".*?(/api/v1)?/imports/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/events", re.DOTALL)
 #: What django-eventstream would read from the query: claims of a proxy that is not there, and of what was seen before.
 _DROPPED = frozenset({"es-meta", "recover", "link", "lastEventId"})
 
@@ -73,7 +73,8 @@ class Live:
         else:
             self.viewers += 1
             try:
-                await self.watch(without_claims(scope, found[1]), receive, send)
+                channel = told_channel(found[2]) if found[1] else channel_of(found[2])
+                await self.watch(without_claims(scope, channel), receive, send)
             finally:
                 self.viewers -= 1
 
@@ -103,14 +104,14 @@ class Live:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def without_claims(scope: Scope, public_id: str) -> Scope:
+def without_claims(scope: Scope, channel: str) -> Scope:
     """The same request as if it came for the first time: what a client says it has seen is never parsed.
 
-    Its Last-Event-ID becomes the zero of the import's own channel, so that the stream begins with the present state.
+    Its Last-Event-ID becomes the zero of the `channel`, so that the stream begins with the present state.
     """
     headers = [
         *((name, value) for name, value in scope["headers"] if name.lower() != b"last-event-id"),
-        (b"last-event-id", f"{channel_of(public_id)}:0".encode()),
+        (b"last-event-id", f"{channel}:0".encode()),
     ]
     query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     kept = urlencode([(name, value) for name, value in query if name not in _DROPPED]).encode()

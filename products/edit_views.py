@@ -12,6 +12,8 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import person
+from accounts.models import Right
+from accounts.rights import needs
 from importer import changes
 from pages.http import render_part, wants_part
 from products import edits
@@ -27,6 +29,7 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@needs(Right.EDIT)
 def new(request: HttpRequest) -> HttpResponse:
     """The form of a new product, and the product that comes of it."""
     if request.method != "POST":
@@ -43,6 +46,7 @@ def new(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@needs(Right.EDIT)
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
     """The form of a product, as a page or in place of its row of the list, and what becomes of it."""
     stored = Product.objects.filter(pk=pk).first()
@@ -68,6 +72,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
+@needs(Right.EDIT)
 def restore(request: HttpRequest, pk: int) -> HttpResponse:
     """Bring a deleted product back, as it was or with what is typed; one of which nothing is kept is made anew."""
     form = ProductForm(typed(request.POST, None), auto_id=ids(pk)) if "sku" in request.POST else None
@@ -93,6 +98,7 @@ def restore(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
+@needs(Right.EDIT)
 def restore_value(request: HttpRequest, pk: int, change_id: int) -> HttpResponse:
     """Give one field the value it had before a Change."""
     field = request.POST.get("field", "")
@@ -108,6 +114,7 @@ def restore_value(request: HttpRequest, pk: int, change_id: int) -> HttpResponse
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@needs(Right.EDIT)
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask, and delete one product in the version that was asked about."""
     if request.method == "POST":

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
+from accounts import audit
 from accounts.models import User
 from importer import changes
 from importer.loaders.sql import was_deadlocked
@@ -130,6 +131,7 @@ def clear(person: User | None) -> int:
     """Delete all products; returns how many. Raises importer.changes.Busy while an import is changing them."""
     with transaction.atomic():
         rows = changes.clear(PRODUCTS, person)
+        audit.record(audit.Kind.CLEARED, person, f"{rows:,} products")
         outbox.record(PRODUCTS_CLEARED, {"deleted": rows}, {"deleted": rows})
     return rows
 

@@ -7,6 +7,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import person
+from accounts.models import Right
+from accounts.rights import needs
 from importer import changes
 from importer.models import Change
 from pages.templatetags.figures import count
@@ -87,6 +89,7 @@ class ClearForm(forms.Form):
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@needs(Right.ADMIN)
 def delete_all(request: HttpRequest) -> HttpResponse:
     """Ask for a word, and delete every product."""
     form = ClearForm(request.POST if request.method == "POST" else None)

@@ -11,6 +11,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import person
+from accounts.models import Right
+from accounts.rights import needs
 from pages.downloads import streamed
 from pages.http import render_part, wants_part
 from products import edits, exports
@@ -61,6 +63,7 @@ def row(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
+@needs(Right.EDIT)
 def switch(request: HttpRequest, pk: int) -> HttpResponse:
     """Make a product active or inactive; answers with its row of the list, or leads back to where the button was."""
     try:

@@ -22,7 +22,7 @@ import json
 from django.test import Client
 from accounts.models import User
 client = Client(SERVER_NAME="127.0.0.1")
-client.force_login(User.objects.create_user("anna@example.com"))
+client.force_login(User.objects.create_user("anna@example.com", role="editor"))
 paths = ["/imports/new/", "/imports/sample/branches.csv", "/data/", "/data/branches/", "/data/branches/?q=b-00999",
          "/api/v1/datasets", "/api/v1/datasets/branches/records?q=b-1"]
 print(json.dumps({path: client.get(path).getvalue().decode() for path in paths}))

@@ -13,6 +13,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import trigger_client_event
 
+from accounts.models import Right
+from accounts.rights import needs
 from pages.http import render_part
 from webhooks import delivery as deliverer
 from webhooks import endpoints, health, log
@@ -35,6 +37,7 @@ def gone_meanwhile(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespo
 
 
 @require_safe
+@needs(Right.ADMIN)
 def show(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """One receiver and a page of its log; the part is the log. What cannot be understood asks for the whole log."""
     endpoint = find(public_id)
@@ -55,6 +58,7 @@ def show(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 
 @require_POST
 @gone_meanwhile
+@needs(Right.ADMIN)
 def test(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """Post a test event here and now; the answer says what the receiver answered."""
     endpoint = find(public_id)
@@ -66,6 +70,7 @@ def test(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @gone_meanwhile
+@needs(Right.ADMIN)
 def replay(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """Ask since when, say how much that is, and send it after a yes (POST)."""
     endpoint = find(public_id)
@@ -87,6 +92,7 @@ def replay(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 
 
 @require_safe
+@needs(Right.ADMIN)
 def delivery(request: HttpRequest, public_id: uuid.UUID, pk: int) -> HttpResponse:
     """One delivery: what was sent, and every try. The part is what changes while it is on its way."""
     found = _find(public_id, pk)
@@ -101,6 +107,7 @@ def delivery(request: HttpRequest, public_id: uuid.UUID, pk: int) -> HttpRespons
 
 
 @require_POST
+@needs(Right.ADMIN)
 def resend(request: HttpRequest, public_id: uuid.UUID, pk: int) -> HttpResponse:
     found = _find(public_id, pk)
     endpoints.resend(found)

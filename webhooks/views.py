@@ -9,6 +9,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
 from accounts.access import person
+from accounts.models import Right
+from accounts.rights import needs
 from pages.http import render_part
 from pages.paging import page
 from webhooks import endpoints, health, vault
@@ -20,6 +22,7 @@ SHOWABLE = "webhook-secret"
 
 
 @require_safe
+@needs(Right.ADMIN)
 def index(request: HttpRequest) -> HttpResponse:
     """Receivers in the order in which they were added, and those that Loadify gave up on top."""
     found = page(Endpoint.objects.all(), request.GET.get("page", ""), by=("id",), size=50)
@@ -28,6 +31,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@needs(Right.ADMIN)
 def new(request: HttpRequest) -> HttpResponse:
     form = EndpointForm(request.POST) if request.method == "POST" else EndpointForm()
     if request.method == "POST" and form.is_valid():
@@ -37,6 +41,7 @@ def new(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@needs(Right.ADMIN)
 def edit(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     endpoint = find(public_id)
     form = EndpointForm(request.POST) if request.method == "POST" else EndpointForm.of(endpoint)
@@ -48,6 +53,7 @@ def edit(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 
 
 @require_POST
+@needs(Right.ADMIN)
 def switch(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """Turn it on (`on=1`) or off."""
     endpoint = find(public_id)
@@ -57,6 +63,7 @@ def switch(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@needs(Right.ADMIN)
 def rotate(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     endpoint = find(public_id)
     if request.method == "POST":
@@ -67,6 +74,7 @@ def rotate(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 
 @require_GET
 @never_cache
+@needs(Right.ADMIN)
 def secret(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """The secret, on the first look after it was made; never again, whoever asks."""
     endpoint = find(public_id)
@@ -80,6 +88,7 @@ def secret(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@needs(Right.ADMIN)
 def delete(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     endpoint = find(public_id)
     if request.method == "POST":

@@ -61,7 +61,7 @@ def test_refused_calls_count_too(call: Program, anna: User) -> None:
 
 
 def test_those_who_do_not_say_who_they_are_are_counted_by_address(anna: User, settings) -> None:
-    settings.LOADIFY_PROXIES = 1
+    settings.LOADIFY_PROXIES, settings.LOADIFY_API_RATE = 1, 30
     nobody, wrong = Program(None), Program(key="lft_wrong")
     here = {"X_Forwarded_For": "192.0.2.7"}
     assert [who("GET", "/datasets", **here).status_code for who in (nobody, wrong, nobody)] == [401, 401, 401]

@@ -22,7 +22,7 @@ LAYOUTS = {
 
 @pytest.fixture
 def anna(db: None) -> User:
-    return User.objects.create_user("anna@example.com", "not-important-9", name="Anna")
+    return User.objects.create_user("anna@example.com", "not-important-9", name="Anna", role="editor")
 
 
 @pytest.fixture

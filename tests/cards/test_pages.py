@@ -177,7 +177,7 @@ def test_timeline_names_file_and_line_to_whom_they_belong(load, anna: User, read
     own = texts(reader.get("/cards/ZYW8890/"))
     assert f'<span>Line 3 of <a class="file" href="/imports/{run.public_id}/">pick-up.csv</a></span>' in own
     stranger = Client()
-    stranger.force_login(User.objects.create_user("ben@example.com", "not-important-9", name="Ben"))
+    stranger.force_login(User.objects.create_user("ben@example.com", "not-important-9", name="Ben", role="editor"))
     others = texts(stranger.get("/cards/ZYW8890/"))
     assert "pick-up.csv" not in others and "Line 3" not in others
     assert f'<span>From <a href="/imports/{run.public_id}/">an import</a> by Anna</span>' in others

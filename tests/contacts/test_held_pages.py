@@ -16,9 +16,9 @@ HTMX = {"HX-Request": "true"}
 @pytest.fixture
 def people(transactional_db: None) -> dict[str, User]:
     return {
-        "owner": User.objects.create_user("owner@example.com", name="Olga"),
-        "other": User.objects.create_user("other@example.com"),
-        "staff": User.objects.create_user("staff@example.com", is_staff=True),
+        "owner": User.objects.create_user("owner@example.com", name="Olga", role="editor"),
+        "other": User.objects.create_user("other@example.com", role="editor"),
+        "staff": User.objects.create_user("staff@example.com", role="admin"),
     }
 
 

@@ -215,7 +215,7 @@ def test_database_bars_what_comes_too_early(same):
 
 
 def test_person_lets_a_row_through_before_its_moment(take, later):
-    person = User.objects.create_user("ann@example.com")
+    person = User.objects.create_user("ann@example.com", role="editor")
     take("A,011223344,", "B,011223344,", "C,011223344,")
     last = Held.objects.get(line=4)
     held.release(last.pk, person)

@@ -23,7 +23,7 @@ STUDENTS = "name,address,discipline,cgpa,date_recorded\n"
 
 @pytest.fixture
 def anna(transactional_db: None) -> User:
-    return User.objects.create_user("anna@example.com", "not-important-9", name="Anna")
+    return User.objects.create_user("anna@example.com", "not-important-9", name="Anna", role="editor")
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_hub_shows_every_dataset_with_its_rows_and_last_import(client: Client, l
 def test_hub_names_the_file_only_to_those_who_may_see_it(client: Client, anna: User, load: Load) -> None:
     load(f"{STUDENTS}Nina,1 Road,Civil,7,2020-05-10\n", "students", "secret-name.csv")
     assert "secret-name.csv" not in page(client, "/data/")
-    User.objects.filter(pk=anna.pk).update(is_staff=True)
+    User.objects.filter(pk=anna.pk).update(role="admin", is_staff=True)
     assert "secret-name.csv" in page(client, "/data/")
 
 

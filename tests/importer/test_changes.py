@@ -26,7 +26,7 @@ HEAD = "sku,name,description\n"
 
 @pytest.fixture
 def anna() -> User:
-    return User.objects.create_user("anna@example.com", name="Anna")
+    return User.objects.create_user("anna@example.com", name="Anna", role="editor")
 
 
 def story(pk: int) -> list[tuple[str, dict[str, tuple[Any, Any]]]]:

@@ -126,7 +126,7 @@ def test_cancel_of_a_paused_import_with_roll_back(submit, monkeypatch, small_ste
 
 
 def test_of_two_who_press_different_buttons_the_second_is_told(submit, django_user_model):
-    anna, ben = (django_user_model.objects.create_user(f"{name}@example.com") for name in ("anna", "ben"))
+    anna, ben = (django_user_model.objects.create_user(f"{name}@example.com", role="editor") for name in ("anna", "ben"))
     run = submit(ROWS)
     Import.objects.filter(pk=run.pk).update(state=State.STAGING)
     control.cancel(run, anna, roll_back=True)
@@ -282,7 +282,7 @@ def test_only_what_failed_is_tried_again(load):
 
 
 def test_an_end_is_told_to_the_owner_of_a_long_import_only(submit, settings, django_user_model):
-    owner = django_user_model.objects.create_user("anna@example.com")
+    owner = django_user_model.objects.create_user("anna@example.com", role="editor")
     for after, news in ((0, "ended"), (60, "")):
         settings.LOADIFY_TELL_AFTER = after
         run = submit(ROWS)

@@ -21,7 +21,7 @@ ROWS = "sku,name,description\na,One,\nb,Two,\n"
 
 @pytest.fixture
 def ada(transactional_db):
-    return User.objects.create_user("ada@example.com", name="Ada")
+    return User.objects.create_user("ada@example.com", name="Ada", role="editor")
 
 
 @pytest.fixture

@@ -18,12 +18,12 @@ ROWS = "sku,name,description\na,One,\nb,Two,\n"
 
 @pytest.fixture
 def ada(transactional_db):
-    return User.objects.create_user("ada@example.com", name="Ada")
+    return User.objects.create_user("ada@example.com", name="Ada", role="editor")
 
 
 @pytest.fixture
 def bob(transactional_db):
-    return User.objects.create_user("bob@example.com", name="Bob")
+    return User.objects.create_user("bob@example.com", name="Bob", role="editor")
 
 
 def stand_in_the_middle(run: Import) -> None:
@@ -86,7 +86,7 @@ def test_buttons_are_for_the_owner_and_staff_and_change_nothing_by_get(client, r
 
 
 def test_staff_may_steer_the_import_of_somebody_else(client, run):
-    client.force_login(User.objects.create_user("staff@example.com", is_staff=True))
+    client.force_login(User.objects.create_user("staff@example.com", role="admin"))
     client.post(address(run, "pause/"))
     assert state(run) == State.PAUSED
 

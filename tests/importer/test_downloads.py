@@ -17,7 +17,7 @@ BAD = 'Extra,SKU,Name,Description\n1,a,One,\n2,,=cmd|x,"two\nlines"\n3,c,Three\n
 
 @pytest.fixture
 def ada(transactional_db):
-    return User.objects.create_user("ada@example.com", name="Ada")
+    return User.objects.create_user("ada@example.com", name="Ada", role="editor")
 
 
 @pytest.fixture
@@ -47,9 +47,9 @@ def test_the_original_file_comes_back_byte_for_byte_as_an_attachment(client, run
 def test_downloads_are_for_the_owner_and_staff(client, run, path):
     address = f"/imports/{run.public_id}/{path}"
     assert client.get(address)["Location"].startswith("/accounts/login/")
-    client.force_login(User.objects.create_user("bob@example.com"))
+    client.force_login(User.objects.create_user("bob@example.com", role="editor"))
     assert client.get(address).status_code == 403
-    client.force_login(User.objects.create_user("staff@example.com", is_staff=True))
+    client.force_login(User.objects.create_user("staff@example.com", role="admin"))
     assert client.get(address, follow=True).status_code == 200
     assert client.post(address).status_code == 405
 

@@ -16,7 +16,7 @@ PEOPLE = "name,email\nAnn,ann@example.com\nBen,ben@example.com\n"
 
 @pytest.fixture
 def staff(client, transactional_db):
-    staff = User.objects.create_user("staff@example.com", name="Sue", is_staff=True)
+    staff = User.objects.create_user("staff@example.com", name="Sue", role="admin")
     client.force_login(staff)
     return staff
 

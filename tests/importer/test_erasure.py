@@ -85,7 +85,7 @@ def test_what_names_nobody_is_refused_with_a_sentence(db):
 
 def test_the_log_tells_who_knows_the_value_and_nobody_else(load, caplog):
     load(PEOPLE, "people")
-    ada = User.objects.create_user("ada@example.com")
+    ada = User.objects.create_user("ada@example.com", role="editor")
     with caplog.at_level(logging.INFO):
         first = erasure.erase("ann@example.com", ada)
         second = erasure.erase("ANN@example.com", ada)

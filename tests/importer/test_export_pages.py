@@ -15,14 +15,14 @@ from products.models import Product
 
 @pytest.fixture
 def ada(submit, client):
-    ada = User.objects.create_user("ada@example.com", name="Ada")
+    ada = User.objects.create_user("ada@example.com", name="Ada", role="editor")
     client.force_login(ada)
     return ada
 
 
 @pytest.fixture
 def bob(ada):
-    return User.objects.create_user("bob@example.com", name="Bob")
+    return User.objects.create_user("bob@example.com", name="Bob", role="editor")
 
 
 def made(owner, **chosen) -> Export:
@@ -84,7 +84,7 @@ def test_people_see_their_own_exports_and_staff_all(client, ada, bob):
         assert client.get(f"/exports/{others.public_id}/{rest}").status_code == 403
     for verb in ("pause", "resume", "cancel"):
         assert client.post(f"/exports/{others.public_id}/{verb}/").status_code == 403
-    User.objects.filter(pk=ada.pk).update(is_staff=True)
+    User.objects.filter(pk=ada.pk).update(role="admin", is_staff=True)
     page = client.get("/exports/")
     assert f"/exports/{mine.public_id}/" in page.text and f"/exports/{others.public_id}/" in page.text
     assert client.get(f"/exports/{others.public_id}/file").status_code == 200

@@ -31,7 +31,7 @@ def _storage(settings, tmp_path) -> None:
 
 @pytest.fixture
 def anna(transactional_db: None) -> User:
-    return User.objects.create_user("anna@example.com", "not-important-9")
+    return User.objects.create_user("anna@example.com", "not-important-9", role="editor")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ FILE = "sku,name,description\na,One,\n"
 
 @pytest.fixture
 def ada(transactional_db):
-    return User.objects.create_user("ada@example.com", name="Ada")
+    return User.objects.create_user("ada@example.com", name="Ada", role="editor")
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_a_link_works_without_a_session(client, run, ada):
 
 
 def test_nobody_else_gets_a_link(client, run):
-    client.force_login(User.objects.create_user("bob@example.com"))
+    client.force_login(User.objects.create_user("bob@example.com", role="editor"))
     assert client.get(f"/imports/{run.public_id}/file").status_code == 403
     client.logout()
     assert client.get(f"/imports/{run.public_id}/file")["Location"].startswith("/accounts/login/")
@@ -71,9 +71,9 @@ def test_a_link_that_was_changed_opens_nothing(client, run, ada):
 
 
 def test_a_link_ends_with_the_right_to_the_file(client, run, ada):
-    staff = User.objects.create_user("staff@example.com", is_staff=True)
+    staff = User.objects.create_user("staff@example.com", role="admin")
     address = link(client, run, staff)
-    User.objects.filter(pk=staff.pk).update(is_staff=False)
+    User.objects.filter(pk=staff.pk).update(role="editor", is_staff=False)
     assert Client().get(address).status_code == 403
     address = link(client, run, ada)
     User.objects.filter(pk=ada.pk).update(is_active=False)

@@ -19,7 +19,7 @@ def web(django_db_setup, django_db_blocker):
 
 @pytest.fixture
 def cookie(transactional_db):
-    return cookie_of(User.objects.create_user("ada@example.com", name="Ada"))
+    return cookie_of(User.objects.create_user("ada@example.com", name="Ada", role="editor"))
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_a_root_path_of_the_clients_making_is_no_way_around(web, run, cookie):
 
 def test_two_people_watch_two_imports(web, run, cookie):
     other = Import.objects.create(dataset="products", state=State.STAGING)
-    bob = cookie_of(User.objects.create_user("bob@example.com"))
+    bob = cookie_of(User.objects.create_user("bob@example.com", role="editor"))
     with web.watch(run, cookie) as one, web.watch(other, bob) as two, web.watch(run, bob) as third:
         assert [viewer.snapshot()["version"] for viewer in (one, two, third)] == [3, 0, 3]
         step(other, lines=4242)
@@ -146,7 +146,7 @@ def test_the_wire_carries_nothing_of_the_rows(web, run, cookie):
 
 def test_a_waiting_import_hears_that_somebody_else_has_the_dataset_now(web, run, cookie):
     step(run, state=State.WAITING)
-    ada, bob = User.objects.get(), User.objects.create_user("bob@example.com", name="Bob")
+    ada, bob = User.objects.get(), User.objects.create_user("bob@example.com", name="Bob", role="editor")
     first = Import.objects.create(dataset="products", owner=ada, state=State.APPLYING)
     second = Import.objects.create(dataset="products", owner=bob, state=State.APPLYING)
     lock = DatasetLock.objects.create(dataset="products", run=first)

@@ -22,7 +22,7 @@ def web(transactional_db):
 
 @pytest.fixture
 def ada(transactional_db):
-    return User.objects.create_user("ada@example.com", name="Ada")
+    return User.objects.create_user("ada@example.com", name="Ada", role="editor")
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def words(page):
 
 
 def test_a_page_follows_its_import_to_the_end(visit, web, run, ada):
-    page, bob = visit(ada), visit(User.objects.create_user("bob@example.com"))
+    page, bob = visit(ada), visit(User.objects.create_user("bob@example.com", role="editor"))
     expect(words(page)).to_have_text("Queued")
     step(run, state=State.STAGING, lines=4000, step_done=50, step_total=100)
     expect(words(page)).to_have_text("Reading")

@@ -87,7 +87,7 @@ def test_over_the_cap_there_is_a_503_and_room_again_when_somebody_goes(settings)
 def test_claims_are_replaced_by_the_zero_of_the_channel():
     query = b"es-meta=a&lastEventId=x:1&lastEventId=y&recover=true&link=next&page=2"
     headers = ((b"cookie", b"a=b"), (b"last-event-id", b"x:1"), (b"Last-Event-Id", b"x:2"))
-    clean = without_claims(scope(query=query, headers=headers), "the-id")
+    clean = without_claims(scope(query=query, headers=headers), "import-the-id")
     assert clean["query_string"] == b"page=2"
     assert clean["headers"] == [(b"cookie", b"a=b"), (b"last-event-id", b"import-the-id:0")]
 

@@ -28,7 +28,7 @@ def _storage(settings, tmp_path) -> None:
 
 @pytest.fixture
 def anna() -> User:
-    return User.objects.create_user("anna@example.com", "not-important-9")
+    return User.objects.create_user("anna@example.com", "not-important-9", role="editor")
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_plain_form_takes_files_up_to_its_limit(browser_of_anna: Client, setting
 
 
 def test_upload_of_somebody_else_cannot_be_imported(browser_of_anna: Client) -> None:
-    ben = User.objects.create_user("ben@example.com", "not-important-9")
+    ben = User.objects.create_user("ben@example.com", "not-important-9", role="editor")
     file = uploads.keep(ben, "secret.csv", io.BytesIO(GOOD))
     answer = browser_of_anna.post("/imports/new/", {"dataset": "products", "upload": str(file.public_id)})
     assert answer.status_code == 422

@@ -66,7 +66,7 @@ def mails(settings, monkeypatch):
 
 @pytest.fixture
 def ada():
-    return User.objects.create_user("ada@example.com", name="Ada")
+    return User.objects.create_user("ada@example.com", name="Ada", role="editor")
 
 
 @pytest.fixture
@@ -195,7 +195,7 @@ def test_a_recipient_refused_for_good_is_given_up_and_one_refused_for_now_is_not
 def test_one_e_mail_that_cannot_be_made_does_not_keep_the_others(mails, run, ada):
     ada.email = "a da@exa mple@com"
     ada.save()
-    bob = User.objects.create_user("bob@example.com")
+    bob = User.objects.create_user("bob@example.com", role="editor")
     other = Import.objects.create(owner=bob, dataset="products", state=State.DONE, news="ended", news_at=timezone.now())
     assert (post.send_due(), [mail["To"] for mail in mails.mails]) == (1, ["bob@example.com"])
     run.refresh_from_db()
@@ -255,7 +255,7 @@ def test_the_notice_stands_on_pages_until_the_import_was_looked_at(client, ada, 
 
 
 def test_only_the_owner_sees_the_notice_and_only_the_owner_ends_it(client, ada, run):
-    client.force_login(User.objects.create_user("staff@example.com", is_staff=True))
+    client.force_login(User.objects.create_user("staff@example.com", role="admin"))
     assert banner(client) == ""
     client.get(f"/imports/{run.public_id}/")
     client.force_login(ada)

@@ -16,7 +16,7 @@ ROWS = "sku,name,description\na,One,\nb,Two\n"
 
 @pytest.fixture
 def ada(client, transactional_db):
-    ada = User.objects.create_user("ada@example.com", name="Ada")
+    ada = User.objects.create_user("ada@example.com", name="Ada", role="editor")
     client.force_login(ada)
     return ada
 

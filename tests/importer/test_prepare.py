@@ -28,7 +28,7 @@ def _storage(settings, tmp_path) -> None:
 
 @pytest.fixture
 def anna(db: None) -> User:
-    return User.objects.create_user("anna@example.com", "not-important-9")
+    return User.objects.create_user("anna@example.com", "not-important-9", role="editor")
 
 
 @pytest.fixture
@@ -204,7 +204,7 @@ def test_file_that_cannot_be_read_is_said_on_both_pages(client_of_anna: Client, 
 
 
 def test_only_the_owner_of_a_file_gets_to_its_page(client_of_anna: Client, anna: User) -> None:
-    ben = User.objects.create_user("ben@example.com", "not-important-9", is_staff=True)
+    ben = User.objects.create_user("ben@example.com", "not-important-9", role="admin")
     assert client_of_anna.get(address(keep(ben, FOREIGN))).status_code == 404
     assert client_of_anna.post(address(keep(ben, FOREIGN)), {"start": "1"}).status_code == 404
     unfinished = uploads.begin(anna, "file.csv", 100)

@@ -135,7 +135,7 @@ def test_time_in_which_nobody_worked_at_it_is_told_at_the_end():
 
 @pytest.mark.django_db
 def test_a_waiting_import_names_who_changes_the_dataset():
-    ada = User.objects.create_user("ada@example.com", name="Ada")
+    ada = User.objects.create_user("ada@example.com", name="Ada", role="editor")
     first = Import.objects.create(dataset="products", owner=ada, state=State.APPLYING)
     second = Import.objects.create(dataset="products", state=State.WAITING)
     assert snapshot(second).waiting_for is None

@@ -18,9 +18,9 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def people():
     return {
-        "ada": User.objects.create_user("ada@example.com", name="Ada"),
-        "bob": User.objects.create_user("bob@example.com", name="Bob"),
-        "staff": User.objects.create_user("staff@example.com", is_staff=True),
+        "ada": User.objects.create_user("ada@example.com", name="Ada", role="editor"),
+        "bob": User.objects.create_user("bob@example.com", name="Bob", role="editor"),
+        "staff": User.objects.create_user("staff@example.com", role="admin"),
     }
 
 

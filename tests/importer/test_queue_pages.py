@@ -21,12 +21,12 @@ FILE = b"name,email\nAda,ada@example.org\nBea,bea@example.org\n"
 
 @pytest.fixture
 def person(django_user_model: type[User]) -> User:
-    return django_user_model.objects.create_user("one@example.com", "quite-long-enough-42")
+    return django_user_model.objects.create_user("one@example.com", "quite-long-enough-42", role="editor")
 
 
 @pytest.fixture
 def other(django_user_model: type[User]) -> User:
-    return django_user_model.objects.create_user("two@example.com", "quite-long-enough-42")
+    return django_user_model.objects.create_user("two@example.com", "quite-long-enough-42", role="editor")
 
 
 def letter(owner: User | None, number: int = 1) -> DeadLetter:

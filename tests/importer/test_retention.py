@@ -86,7 +86,7 @@ def test_a_storage_that_does_not_let_go_is_asked_again(load, monkeypatch):
 
 
 def test_what_needs_a_deleted_file_says_what_became_of_it(client, load):
-    ada = User.objects.create_user("ada@example.com")
+    ada = User.objects.create_user("ada@example.com", role="editor")
     run = load(FILE)
     Import.objects.update(owner=ada, state=State.FAILED, created=0, updated=0)
     StoredFile.objects.update(owner=ada)

@@ -24,7 +24,7 @@ NEW = HEADING + "a-1,Oak,Flat,true\nB-2,Elm 2,Square,true\nC-3,New,,true\nc-3,Ne
 
 @pytest.fixture
 def staff(transactional_db: None, client: Client) -> Client:
-    client.force_login(User.objects.create_user(email="staff@example.org", password=None, is_staff=True))
+    client.force_login(User.objects.create_user(email="staff@example.org", password=None, role="admin"))
     return client
 
 
@@ -246,7 +246,7 @@ def test_a_review_cancelled_as_its_page_is_asked_for_leads_to_the_import(staff, 
 
 
 def test_others_may_neither_see_nor_decide(client, waiting):
-    client.force_login(User.objects.create_user(email="other@example.org", password=None))
+    client.force_login(User.objects.create_user(email="other@example.org", password=None, role="editor"))
 
     assert client.get(address(waiting)).status_code == 403
     assert client.post(address(waiting), {"do": "approve"}).status_code == 403

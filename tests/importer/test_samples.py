@@ -82,7 +82,7 @@ def test_same_seed_makes_the_same_file(dataset: str, layout: str, name: str, tmp
 @pytest.mark.parametrize(("dataset", "layout", "name"), KINDS, ids=ids)
 def test_sample_that_the_page_offers_can_be_imported(dataset: str, layout: str, name: str, load: Load) -> None:
     client = Client()
-    client.force_login(User.objects.create_user("anna@example.com"))
+    client.force_login(User.objects.create_user("anna@example.com", role="editor"))
     address = f"/imports/sample/{dataset}.csv" + (f"?layout={layout}" if layout else "")
     assert f'href="{address}"' in client.get("/imports/new/").text
     answer = client.get(address)
@@ -100,7 +100,7 @@ def test_sample_that_the_page_offers_can_be_imported(dataset: str, layout: str, 
 @pytest.mark.parametrize("address", ["cards.csv", "cards.csv?layout=lost", "people.csv?layout=pickup", "boats.csv"])
 def test_sample_that_there_is_not_is_not_found(address: str, db: None) -> None:
     client = Client()
-    client.force_login(User.objects.create_user("anna@example.com"))
+    client.force_login(User.objects.create_user("anna@example.com", role="editor"))
     assert client.get(f"/imports/sample/{address}").status_code == 404
 
 

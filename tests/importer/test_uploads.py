@@ -39,7 +39,7 @@ def _storage(settings, tmp_path) -> None:
 
 @pytest.fixture
 def owner() -> User:
-    return User.objects.create_user("anna@example.com", "not-important-9")
+    return User.objects.create_user("anna@example.com", "not-important-9", role="editor")
 
 
 def signed_in(user: User) -> dict[str, str]:
@@ -215,7 +215,7 @@ def test_two_writers_at_once_leave_one_part(sender: Sender) -> None:
 
 def test_upload_of_somebody_else_is_not_there(sender: Sender, live_server) -> None:
     path = sender.begin(2000)
-    other = Sender(live_server.url, User.objects.create_user("ben@example.com", "not-important-9"))
+    other = Sender(live_server.url, User.objects.create_user("ben@example.com", "not-important-9", role="editor"))
     assert other.ask("HEAD", path).status_code == 404
     assert other.part(path, 0, CONTENT[:1000]).status_code == 404
     assert other.ask("DELETE", path).status_code == 404

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def reader() -> Client:
     client = Client(raise_request_exception=False)
-    client.force_login(User.objects.create_user("anna@example.com", "not-important-9"))
+    client.force_login(User.objects.create_user("anna@example.com", "not-important-9", role="editor"))
     return client
 
 
@@ -37,7 +37,7 @@ def test_host_that_is_not_ours_is_answered_by_a_sentence(reader: Client) -> None
 
 def test_form_without_its_token_is_answered_by_a_sentence() -> None:
     client = Client(enforce_csrf_checks=True)
-    client.force_login(User.objects.create_user("anna@example.com", "not-important-9"))
+    client.force_login(User.objects.create_user("anna@example.com", "not-important-9", role="editor"))
     answer = client.post("/imports/new/", {"dataset": "products"})
     assert answer.status_code == 403
     assert "<h1>The form was too old</h1>" in answer.text

@@ -11,7 +11,7 @@ __all__ = ["load", "submit"]
 
 @pytest.fixture
 def anna() -> User:
-    return User.objects.create_user("anna@example.com", "not-important-9", name="Anna")
+    return User.objects.create_user("anna@example.com", "not-important-9", name="Anna", role="admin")
 
 
 @pytest.fixture

@@ -162,7 +162,7 @@ def test_numbers_of_products_are_written_without_separators(editor: Client) -> N
 
 
 def test_conflict_shows_both_versions_and_saving_again_puts_mine_over_theirs(editor: Client, mug: Product) -> None:
-    bob = User.objects.create_user("bob@example.com", name="Bob")
+    bob = User.objects.create_user("bob@example.com", name="Bob", role="editor")
     theirs = edits.change(mug.pk, {"name": "Bob's <mug>", "active": False}, bob)
     mine = posted(mug, name="My mug", description="mine")
     answer = editor.post(f"/products/{mug.pk}/edit/", mine, headers=HTMX)
@@ -282,7 +282,7 @@ def test_deleting_asks_first_and_leads_to_a_list_with_a_way_back(editor: Client,
 
 
 def test_deleting_what_changed_meanwhile_asks_again(editor: Client, mug: Product) -> None:
-    changed = edits.change(mug.pk, {"name": "Cup"}, User.objects.create_user("bob@example.com", name="Bob"))
+    changed = edits.change(mug.pk, {"name": "Cup"}, User.objects.create_user("bob@example.com", name="Bob", role="editor"))
     answer = editor.post(f"/products/{mug.pk}/delete/", posted(mug))
     assert answer.status_code == 409
     assert "Bob" in answer.text and "It was not deleted." in answer.text and "Cup" in answer.text

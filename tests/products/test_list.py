@@ -18,7 +18,7 @@ ODD = ["100%-wool", "a_b", "back\\slash", "naïve-é", "mug-😀", "quo'te", "<b
 @pytest.fixture
 def reader() -> Client:
     client = Client()
-    client.force_login(User.objects.create_user("anna@example.com", "not-important-9"))
+    client.force_login(User.objects.create_user("anna@example.com", "not-important-9", role="editor"))
     return client
 
 

@@ -325,7 +325,7 @@ def test_sample_takes_its_share_of_the_rows() -> None:
 @pytest.mark.parametrize("big", [False, True])
 def test_number_of_queries_is_the_same_for_1_and_25_rows(query: dict[str, str], big: bool) -> None:
     client = Client()
-    client.force_login(User.objects.create_user("anna@example.com", "not-important-9"))
+    client.force_login(User.objects.create_user("anna@example.com", "not-important-9", role="editor"))
     make({"sku": "x", "description": "red"})
     if big:
         pretend_big()

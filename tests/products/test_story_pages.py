@@ -35,7 +35,7 @@ def test_timeline_names_people_imports_and_lines_and_files_to_those_who_may_know
     load: Load,
 ) -> None:
     run = load(HEAD + "a,One,first\n", name="secret.csv")
-    Import.objects.filter(pk=run.pk).update(owner=User.objects.create_user("bob@example.com", name="Bob"))
+    Import.objects.filter(pk=run.pk).update(owner=User.objects.create_user("bob@example.com", name="Bob", role="editor"))
     product = Product.objects.get()
     edits.change(product.pk, {"name": "Two"}, anna)
     page = editor.get(f"/products/{product.pk}/")
@@ -84,7 +84,7 @@ def test_story_that_is_longer_than_what_is_shown_says_so(editor: Client, anna: U
 @pytest.mark.django_db
 def test_deleted_product_says_who_deleted_it_and_offers_to_restore_it(editor: Client, anna: User) -> None:
     product = edits.create(VALUES, anna)
-    edits.delete(product.pk, User.objects.create_user("bob@example.com", name="Bob"))
+    edits.delete(product.pk, User.objects.create_user("bob@example.com", name="Bob", role="editor"))
     page = editor.get(f"/products/{product.pk}/")
     assert page.status_code == 410
     assert "Bob" in page.text and "deleted this product" in page.text

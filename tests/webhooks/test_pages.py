@@ -31,7 +31,7 @@ def _private(settings) -> None:
 @pytest.fixture
 def anna(db: None) -> Client:
     browser = Client()
-    browser.force_login(User.objects.create_user("anna@example.com", name="Anna"))
+    browser.force_login(User.objects.create_user("anna@example.com", name="Anna", role="admin"))
     return browser
 
 
@@ -195,7 +195,7 @@ def test_secret_is_shown_to_nobody_else_and_not_kept_in_the_session(anna: Client
     made = Endpoint.objects.get()
     assert "whsec_" not in str(dict(anna.session))
     ben = Client()
-    ben.force_login(User.objects.create_user("ben@example.com"))
+    ben.force_login(User.objects.create_user("ben@example.com", role="admin"))
     assert ben.get(at(made, "secret/")).status_code == 410
     other, _ = endpoints.add("http://127.0.0.1:8009/2", "", [], None)
     assert anna.get(at(other, "secret/")).status_code == 410

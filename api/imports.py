@@ -1,0 +1,422 @@
+"""Imports over the API: begun, followed, steered and taken back by the same verbs as on the pages."""
+
+import json
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Literal
+
+from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
+from django.core.serializers.json import DjangoJSONEncoder
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django_eventstream.views import events as eventstream
+from ninja import Field, Router, Schema, Status
+from ninja.errors import HttpError, ValidationError
+from pydantic import ConfigDict, StrictBool
+from pydantic import ValidationError as Findings
+
+from accounts.access import person
+from accounts.models import Right, User
+from api.access import callers
+from api.fields import Cursor
+from api.lists import Listed, listed
+from api.problems import FORM_TYPE, TOO_LARGE, Forbidden, InTheWay, Problem
+from importer import control, downloads, unattended
+from importer.access import may_see_rows, may_steer
+from importer.download_views import rejects_csv
+from importer.intake import uploads
+from importer.models import Change, Import, Reject, StoredFile
+from importer.relay import told_channel
+from importer.told import Told, told
+from importer.upload_views import STATUSES
+from importer.values import BadFile, ImportProblem
+from pages.downloads import streamed
+from pages.paging import page
+
+router = Router(tags=["imports"])
+
+PAGE = 25
+
+StateName = Literal[
+    "queued",
+    "waiting",
+    "staging",
+    "comparing",
+    "review",
+    "applying",
+    "indexing",
+    "publishing",
+    "consuming",
+    "paused",
+    "done",
+    "failed",
+    "cancelled",
+    "undoing",
+    "undone",
+]
+
+
+class ImportOut(Schema):
+    """`lines` are those read so far, and the six counts behind it add up to it at the end. `phase` is the step at work, or the
+    one to go on with; `percent` is 0 to 100. `version` grows with every step. `consuming`: rows are sent through a queue, and
+    consumers store them."""
+
+    id: uuid.UUID
+    dataset: str
+    layout: str
+    state: StateName
+    phase: Literal["", "staging", "comparing", "applying", "indexing", "publishing", "consuming", "undoing"]
+    lines: int
+    created: int
+    updated: int
+    unchanged: int
+    superseded: int
+    held: int
+    rejected: int
+    percent: float
+    rows_per_second: float | None
+    error: str
+    version: int
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class ImportPage(Listed):
+    items: list[ImportOut]
+
+
+class NewImport(Schema):
+    """`dataset` and `layout` may be left out when headings and name of the file tell; `mapping` says {column: heading}.
+
+    `mode` is `apply`, which waits for a person only when there are warnings, or `review`, which always waits.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    dataset: str = ""
+    layout: str = ""
+    mode: Literal["review", "apply"] = "apply"
+    mapping: dict[str, str] = {}
+
+
+class Uploaded(NewImport):
+    """`upload` is the id at the end of an upload's address below /uploads/."""
+
+    upload: uuid.UUID
+
+
+class Cancel(Schema):
+    """With `roll_back`, what the import has written so far is taken back."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    roll_back: StrictBool = False
+
+
+class Approval(Schema):
+    """`seen` is the import's version that was looked at: another review than that one is not approved."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    seen: int | None = Field(None, ge=0, le=2**63 - 1)
+
+
+class ChangeOut(Schema):
+    """`row` is the record's id. `before` is what an updated record had, null for a created one."""
+
+    row: int
+    line: int | None
+    kind: Literal["created", "updated", "deleted", "cleared"]
+    at: datetime
+    before: dict[str, Any] | None
+
+
+class ChangePage(Listed):
+    items: list[ChangeOut]
+
+
+class RejectOut(Schema):
+    """`cells` are those of the line, as they were; empty when the file is not kept any more."""
+
+    line: int
+    reason: str
+    cells: list[str]
+
+
+class RejectPage(Listed):
+    items: list[RejectOut]
+
+
+#: Ninja knows no operation that takes one of two types.
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["upload"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "upload": {"type": "string", "format": "uuid"},
+                        "dataset": {"type": "string", "default": ""},
+                        "layout": {"type": "string", "default": ""},
+                        "mode": {"type": "string", "enum": ["review", "apply"], "default": "apply"},
+                        "mapping": {"type": "object", "additionalProperties": {"type": "string"}},
+                    },
+                },
+                "example": {"upload": "0198a1b2-1111-7222-8333-444455556666", "dataset": "products"},
+            },
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "file": {"type": "string", "format": "binary"},
+                        "dataset": {"type": "string", "default": ""},
+                        "layout": {"type": "string", "default": ""},
+                        "mode": {"type": "string", "enum": ["review", "apply"], "default": "apply"},
+                        "mapping": {"type": "string", "description": "JSON: {column: heading}"},
+                    },
+                },
+            },
+        },
+    }
+}
+
+
+@router.post(
+    "",
+    response={202: ImportOut},
+    auth=callers(Right.IMPORT),
+    url_name="imports",
+    summary="Import a file",
+    openapi_extra=_BODY,
+)
+def start_import(request: HttpRequest, response: HttpResponse) -> Status[Told]:
+    """A small file comes along as `file` of a form (multipart/form-data); a large one is uploaded in parts before, below
+    /uploads/ (tus 1.0), and named by its id. When the file is refused, the upload stays for a while and can be used again."""
+    given, file = _sent(request)
+    wish = unattended.Wish(given.dataset, given.layout, columns=given.mapping)
+    try:
+        run = unattended.submit_as(file, unattended.decide(file, wish), person(request), Import.Mode(given.mode))
+    except KeyError as problem:
+        raise _unfit("dataset", str(problem.args[0]), file) from None
+    except unattended.BadMapping as problem:
+        raise _unfit(f"mapping/{problem.column}" if problem.column else "mapping", str(problem), file) from None
+    except unattended.Unclear as problem:
+        raise _unfit("dataset", f"{problem} Say which in dataset and layout.", file) from None
+    except ImportProblem as problem:
+        raise _unfit("file" if _is_form(request) else "upload", str(problem), file) from None
+    response["Location"] = reverse("api:import", args=[run.public_id])
+    return Status(202, told(run))
+
+
+@router.get("", response=ImportPage, url_name="imports", summary="List imports, newest first")
+def list_imports(
+    request: HttpRequest, mine: bool = False, dataset: str = "", state: StateName | Literal[""] = "", cursor: Cursor = ""
+) -> dict[str, Any]:
+    """State and counts of everybody's imports, or with `mine` of one's own; 25 a page."""
+    runs = Import.objects.select_related("heartbeat")
+    if mine:
+        runs = runs.filter(owner=person(request))
+    asked = {"dataset": dataset.replace("\0", ""), "state": state}
+    found = page(runs.filter(**{name: value for name, value in asked.items() if value}), cursor, ("id",), PAGE, descending=True)
+    return listed(found, map(told, found.rows))
+
+
+@router.get("/{uuid:public_id}", response={200: ImportOut, 404: Problem}, url_name="import", summary="Get an import")
+def get_import(request: HttpRequest, public_id: uuid.UUID) -> Told:
+    return told(_get(public_id))
+
+
+@router.get("/{uuid:public_id}/events", response={200: str, 404: Problem}, url_name="import-events", summary="Follow an import")
+def follow_import(request: HttpRequest, public_id: uuid.UUID, once: bool = False) -> HttpResponseBase:
+    """Server-sent events: `event: snapshot`, with the import as JSON in `data`, at once and whenever it has moved. The stream
+    goes on until the caller leaves; with `once=1` it ends after the first event."""
+    run = _get(public_id)
+    if once:
+        data = json.dumps(told(run), cls=DjangoJSONEncoder)
+        answer = HttpResponse(f"event: snapshot\nid: {run.version}\ndata: {data}\n\n", content_type="text/event-stream")
+        answer["Cache-Control"] = "no-store"
+        return answer
+    # The channel is fixed here: django-eventstream would let the query name any.
+    streaming: HttpResponseBase = eventstream(
+        request, **{"format-channels": [told_channel(run.public_id)], "public_id": run.public_id}
+    )
+    return streaming
+
+
+@router.post("/{uuid:public_id}/apply", response={200: ImportOut, 409: Problem}, auth=callers(Right.IMPORT), summary="Approve")
+def apply_import(request: HttpRequest, public_id: uuid.UUID, given: Approval | None = None) -> Told:
+    """Let an import land that waits for a review."""
+    return _steer(request, public_id, lambda run, who: control.approve(run, who, given.seen if given else None))
+
+
+@router.post("/{uuid:public_id}/pause", response={200: ImportOut, 409: Problem}, auth=callers(Right.IMPORT), summary="Pause")
+def pause_import(request: HttpRequest, public_id: uuid.UUID) -> Told:
+    """Within two seconds. An import that nobody resumes in time is cancelled."""
+    return _steer(request, public_id, control.pause)
+
+
+@router.post("/{uuid:public_id}/resume", response={200: ImportOut, 409: Problem}, auth=callers(Right.IMPORT), summary="Resume")
+def resume_import(request: HttpRequest, public_id: uuid.UUID) -> Told:
+    return _steer(request, public_id, control.resume)
+
+
+@router.post("/{uuid:public_id}/cancel", response={200: ImportOut, 409: Problem}, auth=callers(Right.IMPORT), summary="Cancel")
+def cancel_import(request: HttpRequest, public_id: uuid.UUID, given: Cancel | None = None) -> Told:
+    """What it wrote stays, or goes with `roll_back`."""
+    roll_back = given is not None and given.roll_back
+    return _steer(request, public_id, lambda run, who: control.cancel(run, who, roll_back=roll_back))
+
+
+@router.post("/{uuid:public_id}/undo", response={200: ImportOut, 409: Problem}, auth=callers(Right.IMPORT), summary="Undo")
+def undo_import(request: HttpRequest, public_id: uuid.UUID) -> Told:
+    """Take back what an import that has ended wrote; records that were changed since stay."""
+    return _steer(request, public_id, control.undo)
+
+
+@router.post(
+    "/{uuid:public_id}/retry", response={200: ImportOut, 409: Problem}, auth=callers(Right.IMPORT), summary="Try again"
+)
+def retry_import(request: HttpRequest, public_id: uuid.UUID) -> Told:
+    """Only an import that failed; it goes on where it stopped."""
+    return _steer(request, public_id, control.retry)
+
+
+@router.get("/{uuid:public_id}/changes", response={200: ChangePage, 403: Problem, 404: Problem}, summary="List its changes")
+def list_changes(request: HttpRequest, public_id: uuid.UUID, cursor: Cursor = "") -> dict[str, Any]:
+    """Records that it created or updated and that no undo has taken back, by their ids; 25 a page."""
+    found = page(Change.objects.filter(run=_seen(request, public_id)), cursor, ("row_id",), PAGE)
+    items = [
+        {
+            "row": change.row_id,
+            "line": change.line,
+            "kind": change.get_kind_display(),
+            "at": change.at,
+            "before": change.before,
+        }
+        for change in found.rows
+    ]
+    return listed(found, items)
+
+
+@router.get("/{uuid:public_id}/rejects", response={200: RejectPage, 403: Problem, 404: Problem}, summary="List its rejects")
+def list_rejects(
+    request: HttpRequest, public_id: uuid.UUID, format: Literal["json", "csv"] = "json", cursor: Cursor = ""
+) -> Any:
+    """The lines that were not taken, by number, 25 a page; with `format=csv` all of them as a file, to mend and import."""
+    run = _seen(request, public_id)
+    if format == "csv":
+        return rejects_csv(request, run.public_id)
+    found = page(Reject.objects.filter(run=run), cursor, ("line",), PAGE)
+    items = [{"line": row.line, "reason": row.reason, "cells": row.cells} for row in found.rows]
+    return listed(found, items)
+
+
+@router.get("/{uuid:public_id}/file", response={200: bytes, 403: Problem, 404: Problem, 410: Problem}, summary="Get its file")
+def get_file(request: HttpRequest, public_id: uuid.UUID) -> HttpResponseBase:
+    """The file as it was sent, byte for byte."""
+    file = _seen(request, public_id).file
+    if file is None:
+        raise HttpError(404, "This import has no file.")
+    try:
+        uploads.check_there(file)
+    except BadFile as problem:
+        raise InTheWay(str(problem), 410) from None
+    # Of no type that a browser would show: what is in the file is not ours.
+    answer = streamed(request, downloads.original(file.path), "application/octet-stream", file.name)
+    answer["Content-Length"] = str(file.size)
+    return answer
+
+
+def _get(public_id: uuid.UUID) -> Import:
+    return get_object_or_404(Import.objects.select_related("owner", "file", "heartbeat"), public_id=public_id)
+
+
+def _seen(request: HttpRequest, public_id: uuid.UUID) -> Import:
+    """The import, for those who may see its rows. Raises Http404, Forbidden."""
+    run = _get(public_id)
+    if not may_see_rows(person(request), run):
+        raise Forbidden("Only the person who started an import, and admins, may see its rows and its file.")
+    return run
+
+
+def _steer(request: HttpRequest, public_id: uuid.UUID, verb: Callable[[Import, User], None]) -> Told:
+    """Call a verb for those who may, and tell what the import is then. Raises Http404, Forbidden, InTheWay."""
+    run = _get(public_id)
+    if not may_steer(person(request), run):
+        raise Forbidden("Only the person who started an import, and admins, may steer it.")
+    try:
+        verb(run, person(request))
+    except control.Refused as problem:
+        run.refresh_from_db()
+        raise InTheWay(str(problem), stored=dict(told(run))) from None
+    return told(run)
+
+
+def _is_form(request: HttpRequest) -> bool:
+    return request.content_type == FORM_TYPE
+
+
+def _sent(request: HttpRequest) -> tuple[NewImport, StoredFile]:
+    """What a request asks for, and the file: stored now, or uploaded before."""
+    if not _is_form(request):
+        try:
+            given = _checked(Uploaded, json.loads(request.body or b"{}"))
+        except (ValueError, RecursionError):
+            raise HttpError(400, "The body is not JSON.") from None
+        return given, _uploaded(person(request), given.upload)
+    fields: dict[str, Any] = request.POST.dict()
+    sent = request.FILES.get("file")
+    if sent is None or set(request.FILES) != {"file"}:
+        raise _invalid("/file", "Send the file as the field “file” of the form, and no other one.")
+    if (sent.size or 0) > settings.LOADIFY_FORM_LIMIT:
+        raise InTheWay(TOO_LARGE, 413)
+    if "mapping" in fields:
+        try:
+            fields["mapping"] = json.loads(fields["mapping"])
+        except (ValueError, RecursionError):
+            raise _invalid("/mapping", "The mapping is not JSON; write {column: heading}.") from None
+    form = _checked(NewImport, fields)
+    try:
+        return form, uploads.keep(person(request), sent.name or "unnamed", sent)
+    except uploads.UploadProblem as problem:
+        raise InTheWay(str(problem), STATUSES[type(problem)]) from None
+
+
+def _uploaded(owner: User, public_id: uuid.UUID) -> StoredFile:
+    try:
+        file = uploads.find(owner, public_id)
+        uploads.complete(file)
+    except ObjectDoesNotExist:
+        raise _invalid("/upload", f"There is no upload {public_id} of yours; perhaps nobody went on with it in time.") from None
+    except ImportProblem as problem:
+        raise _invalid("/upload", str(problem)) from None
+    return file
+
+
+def _checked(schema: type[Any], fields: Any) -> Any:
+    try:
+        return schema.model_validate(fields)
+    except Findings as problem:
+        found = [
+            {"loc": ("body", "given", *error["loc"]), "msg": error["msg"], "type": error["type"]} for error in problem.errors()
+        ]
+        raise ValidationError(found) from None
+
+
+def _unfit(place: str, sentence: str, file: StoredFile) -> InTheWay:
+    """The file is here and cannot be imported so; its upload may be named in another try."""
+    errors = [{"pointer": f"/{place}", "detail": sentence}]
+    return InTheWay(sentence, 422, errors=errors, stored={"upload": file.public_id})
+
+
+def _invalid(pointer: str, sentence: str) -> InTheWay:
+    return InTheWay(sentence, 422, errors=[{"pointer": pointer, "detail": sentence}])
