@@ -1,10 +1,39 @@
-"""What Loadify asks of allauth: nobody signs up by themselves unless the setting says so."""
+"""What Loadify asks of allauth: who may sign up, and that the keys of second factors are stored sealed."""
+
+import base64
+import hashlib
+from functools import cache
+from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
+from cryptography.fernet import Fernet
 from django.conf import settings
 from django.http import HttpRequest
+
+from accounts.models import User
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries no type hints
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return bool(settings.LOADIFY_SIGN_UP)
+
+    def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
+        """Who signs up gets the role of LOADIFY_SIGN_UP_ROLE."""
+        user.role = settings.LOADIFY_SIGN_UP_ROLE
+        saved: User = super().save_user(request, user, form, commit)
+        return saved
+
+
+class MfaAdapter(DefaultMFAAdapter):  # type: ignore[misc]
+    def encrypt(self, text: str) -> str:
+        return _vault().encrypt(text.encode()).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return _vault().decrypt(encrypted_text.encode()).decode()
+
+
+@cache
+def _vault() -> Fernet:
+    key = hashlib.sha256(f"second factors {settings.SECRET_KEY}".encode()).digest()
+    return Fernet(base64.urlsafe_b64encode(key))

@@ -180,12 +180,19 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOADIFY_SIGN_UP = flag("LOADIFY_SIGN_UP")
+LOADIFY_SIGN_UP_ROLE = (os.environ.get("LOADIFY_SIGN_UP_ROLE") or "viewer").strip().lower()
+if LOADIFY_SIGN_UP_ROLE not in ("viewer", "editor"):
+    raise ImproperlyConfigured(f"LOADIFY_SIGN_UP_ROLE is “{LOADIFY_SIGN_UP_ROLE}”; write viewer or editor.")
+# Days that the log of sign-ins, roles, tokens and the like is kept; 0: for ever.
+LOADIFY_AUDIT_DAYS = number("LOADIFY_AUDIT_DAYS", 365)
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_ON_GET = False
+# Tries that go wrong: for one e-mail address and from one address of the network.
+ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/5m/key"}
 ACCOUNT_SESSION_REMEMBER = True
 # Proxies of ours before the site, whose X-Forwarded-For is believed.
 LOADIFY_PROXIES = number("LOADIFY_PROXIES", 0)
@@ -199,6 +206,7 @@ CACHES = {
     }
 }
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_ADAPTER = "accounts.adapter.MfaAdapter"
 MFA_TOTP_ISSUER = "Loadify"
 # Programs sign in for an access token and a refresh token (JWT); the session behind them is looked up at each call.
 HEADLESS_CLIENTS = ("app",)
@@ -281,6 +289,7 @@ CELERY_BEAT_SCHEDULE = {
     "tidy": {"task": "importer.tidy", "schedule": 600.0, "options": {"expires": 600}},
     "tallies": {"task": "importer.tallies", "schedule": 1.0, "options": {"expires": 1}},
     "deliver": {"task": "webhooks.deliver", "schedule": 2.0, "options": {"expires": 2}},
+    "forget_entries": {"task": "accounts.forget_entries", "schedule": 3600.0, "options": {"expires": 3600}},
     "purge": {"task": "webhooks.purge", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 # What must be on time has a process of its own, which imports can never fill: one thread for deliveries, one for held rows.

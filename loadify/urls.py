@@ -8,7 +8,7 @@ from loadify import health
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="imports"), name="home"),
-    path("accounts/", include("allauth.urls")),
+    path("", include("accounts.urls")),
     path("", include("importer.urls")),
     path("", include("products.urls")),
     path("", include("cards.urls")),
