@@ -33,6 +33,8 @@ def _allowed(found: Caller, right: Right) -> Caller:
 class Bearer(HttpBearer):
     """An access token of a sign-in, or a long-lived token. One that is not good is refused, whatever cookies say."""
 
+    openapi_description = "A token made on the page of one's account (lft_…), or the access token of a sign-in (JWT)."
+
     def __init__(self, right: Right) -> None:
         super().__init__()
         self.right = right
@@ -53,6 +55,8 @@ class Bearer(HttpBearer):
 
 class Session(SessionAuth):
     """The site's session. Whoever is signed out is told so first; only then does the CSRF token count."""
+
+    openapi_description = "The session of a browser. All but GET want the cookie csrftoken in the header X-CSRFToken, too."
 
     def __init__(self, right: Right) -> None:
         super().__init__()

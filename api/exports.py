@@ -63,7 +63,10 @@ class NewExportIn(Schema):
     """`from` and `to` are days, both included; null for no limit. `raw` leaves cells as they are that a spreadsheet would run
     as formulas; else they are marked as text, and an import takes the mark off again."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"dataset": "products", "from": "2026-01-01", "to": "2026-01-31", "format": "xlsx"}]},
+    )
 
     dataset: DatasetName
     first: Day = Field(None, alias="from")

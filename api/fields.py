@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterable
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandler, WithJsonSchema
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, GetJsonSchemaHandler, WithJsonSchema
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -14,6 +14,8 @@ from webhooks.event_types import EVENT_TYPES
 
 #: A text without NUL, which no database holds.
 NO_NUL = "^[^\\u0000]*$"
+#: The same with a character that people see: fold() leaves something of it.
+VISIBLE = "^[^\\u0000]*[^\\s\\u0000-\\u001f\\u0085\\u200b\\ufeff][^\\u0000]*$"
 #: The largest number of a row.
 MOST = 2**63 - 1
 
@@ -22,6 +24,20 @@ def _without_nul(text: str) -> str:
     if "\0" in text:
         raise ValueError("A NUL cannot be part of a text.")
     return text
+
+
+def _moment(value: Any) -> Any:
+    # Seconds since 1970 are no moment as the document says (RFC 3339).
+    if not isinstance(value, str) or not re.match(r"\d{4}-\d{2}-\d{2}[Tt ]", value, re.ASCII):
+        raise ValueError("Write the moment like 2024-12-31T09:30:00Z.")
+    return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("The moment is not within the years 1 to 9999.") from None
 
 
 def _day(value: Any) -> date | None:
@@ -50,6 +66,8 @@ class _OneOf:
 Typed = Annotated[str, AfterValidator(_without_nul), Field(max_length=255, json_schema_extra={"pattern": NO_NUL})]
 #: A day of TIME_ZONE; blank for no limit.
 Day = Annotated[date | None, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
+#: A moment with its offset.
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment), AfterValidator(_in_utc)]
 #: A name that `GET /datasets` lists; whoever takes one says that it is unknown.
 DatasetName = Annotated[str, _OneOf(lambda: (dataset.name for dataset in datasets.all()))]
 #: A type of event that webhooks may ask for.

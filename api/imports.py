@@ -112,7 +112,7 @@ class Uploaded(NewImport):
 class Cancel(Schema):
     """With `roll_back`, what the import has written so far is taken back."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"roll_back": True}]})
 
     roll_back: StrictBool = False
 
@@ -120,7 +120,7 @@ class Cancel(Schema):
 class Approval(Schema):
     """`seen` is the import's version that was looked at: another review than that one is not approved."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"seen": 12}]})
 
     seen: int | None = Field(None, ge=0, le=2**63 - 1)
 
@@ -219,7 +219,7 @@ def start_import(request: HttpRequest, response: HttpResponse) -> Status[Told]:
 
 @router.get("", response=ImportPage, url_name="imports", summary="List imports, newest first")
 def list_imports(
-    request: HttpRequest, mine: bool = False, dataset: str = "", state: StateName | Literal[""] = "", cursor: Cursor = ""
+    request: HttpRequest, mine: bool = False, dataset: str = "", state: Literal[StateName, ""] = "", cursor: Cursor = ""
 ) -> dict[str, Any]:
     """State and counts of everybody's imports, or with `mine` of one's own; 25 a page."""
     runs = Import.objects.select_related("heartbeat")
@@ -321,7 +321,7 @@ def list_rejects(
 
 
 @router.get("/{uuid:public_id}/file", response={200: bytes, 403: Problem, 404: Problem, 410: Problem}, summary="Get its file")
-def get_file(request: HttpRequest, public_id: uuid.UUID) -> HttpResponseBase:
+def get_import_file(request: HttpRequest, public_id: uuid.UUID) -> HttpResponseBase:
     """The file as it was sent, byte for byte."""
     file = _seen(request, public_id).file
     if file is None:

@@ -204,9 +204,9 @@ def install(api: NinjaAPI) -> None:
 
 
 def _error(found: Mapping[str, Any]) -> dict[str, str]:
-    """One finding of pydantic; `loc` is where it is: body, the parameter's name, then the way into it."""
+    """One finding of pydantic; `loc` is where it is: body or kind of parameter, its name, then the way into it."""
     source, *way = (str(step) for step in found["loc"])
     sentence = f"{found['msg'].removeprefix('Value error, ').rstrip('.')}."
     if source == "body":
         return {"pointer": "".join(f"/{step}" for step in way[1:]), "detail": sentence}
-    return {"parameter": way[-1], "detail": sentence}
+    return {"parameter": way[0], "detail": sentence}
