@@ -13,9 +13,13 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from accounts import views
 
+#: Of allauth's addresses for programs, those that the site has no use for: nobody has a phone or a second address here.
+UNUSED = {"manage_email", "manage_phone", "verify_phone", "resend_phone_verification_code"}
+
 
 def open_to_all(patterns: list[Any]) -> None:
-    """Programs that are not signed in get an answer of allauth's, not the page of the sign-in."""
+    """Programs that are not signed in get an answer of allauth's, not the page of the sign-in; UNUSED is left out."""
+    patterns[:] = [pattern for pattern in patterns if getattr(pattern, "name", None) not in UNUSED]
     for pattern in patterns:
         if isinstance(pattern, URLResolver):
             open_to_all(pattern.url_patterns)

@@ -4,6 +4,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import URLPattern, include, path, register_converter
 from django.urls.converters import PathConverter
 
+from api.docs import docs
 from api.idempotency import idempotent
 from api.problems import guarded, not_found
 from api.v1 import api
@@ -21,6 +22,7 @@ for pattern in patterns:
     pattern.callback = login_not_required(guarded(idempotent(pattern.callback), takes_form=pattern.name == "imports"))
 
 urlpatterns = [
+    path("api/docs", docs, name="api-docs"),
     path("api/v1/", include((patterns, "api"))),
     path("api/v1/<rest:rest>", login_not_required(not_found)),
 ]

@@ -1,4 +1,4 @@
-"""Downloads of an import: the original file by a link that expires, the rejected lines as CSV; for all, samples."""
+"""Downloads: the file of an import or an export by a link that expires, the rejected lines as CSV; for all, samples."""
 
 import uuid
 from collections.abc import Callable
@@ -18,8 +18,10 @@ from accounts.models import User
 from importer import datasets, downloads
 from importer.access import may_see_rows
 from importer.control_views import mine
+from importer.export_progress import ExportProgress
+from importer.export_views import TYPES
 from importer.intake import uploads
-from importer.models import Import
+from importer.models import Export, Import
 from importer.values import BadFile
 from pages import signed
 from pages.downloads import streamed
@@ -44,22 +46,21 @@ def by_link(request: HttpRequest, token: str) -> HttpResponseBase:
     """A stored file, byte for byte, for whoever has a link that is still good and whose maker may still have the file."""
     try:
         link = signed.read(token)
-        path, name = OPENERS[link.kind](link.public_id, User.objects.get(pk=link.user_id, is_active=True))
+        path, name, type_ = OPENERS[link.kind](link.public_id, User.objects.get(pk=link.user_id, is_active=True))
     except (signed.ExpiredLink, Unavailable) as problem:
         return render(request, "importer/link.html", {"problem": problem}, status=410)
     except (signed.BadLink, PermissionDenied, ObjectDoesNotExist, KeyError):
         # Who holds a link that was tampered with learns nothing about what there is.
         sentence = "The link is not one of this site, or does not work any more."
         return render(request, "importer/link.html", {"problem": sentence}, status=403)
-    # Of no type that a browser would show: what is in the file is not ours.
-    response = streamed(request, downloads.original(path), "application/octet-stream", name)
+    response = streamed(request, downloads.original(path), type_, name)
     response["Content-Length"] = str(default_storage.size(path))
     response["Referrer-Policy"] = "no-referrer"
     return response
 
 
-def file_of_import(public_id: uuid.UUID, asker: User) -> tuple[str, str]:
-    """Where the file of an import lies in storage, and its name. Raises PermissionDenied, Unavailable, DoesNotExist."""
+def file_of_import(public_id: uuid.UUID, asker: User) -> tuple[str, str, str]:
+    """Where the file of an import lies in storage, its name and type. Raises PermissionDenied, Unavailable, DoesNotExist."""
     run = Import.objects.select_related("file").get(public_id=public_id)
     if run.file is None or not may_see_rows(asker, run):
         raise PermissionDenied
@@ -67,11 +68,22 @@ def file_of_import(public_id: uuid.UUID, asker: User) -> tuple[str, str]:
         uploads.check_there(run.file)
     except BadFile as problem:
         raise Unavailable(str(problem)) from None
-    return run.file.path, run.file.name
+    # Of no type that a browser would show: what is in the file is not ours.
+    return run.file.path, run.file.name, "application/octet-stream"
 
 
-#: The kinds of links, and how a person who may have what they open finds its path in storage and its name.
-OPENERS: dict[str, Callable[[uuid.UUID, User], tuple[str, str]]] = {"import": file_of_import}
+def file_of_export(public_id: uuid.UUID, asker: User) -> tuple[str, str, str]:
+    """Where the file of an export lies in storage, its name and type. Raises PermissionDenied, Unavailable, DoesNotExist."""
+    export = Export.objects.get(public_id=public_id)
+    if not may_see_rows(asker, export):
+        raise PermissionDenied
+    if not export.path or not default_storage.exists(export.path):
+        raise Unavailable("This export has no file, or not any more.")
+    return export.path, ExportProgress(export).name, TYPES[Export.Format(export.format)]
+
+
+#: The kinds of links, and how a person who may have what they open finds its path in storage, its name and type.
+OPENERS: dict[str, Callable[[uuid.UUID, User], tuple[str, str, str]]] = {"import": file_of_import, "export": file_of_export}
 
 
 @require_safe

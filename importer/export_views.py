@@ -7,19 +7,19 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.files.storage import default_storage
 from django.http import Http404, HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import person
-from importer import datasets, downloads, export_control
+from importer import datasets, export_control
 from importer.access import may_see_rows
 from importer.control import Refused
 from importer.export_forms import NewExport
 from importer.export_progress import ExportProgress
 from importer.models import Export, Import
 from importer.states import ExportState
-from pages.downloads import streamed
+from pages import signed
 from pages.http import render_part, wants_part
 from pages.paging import page
 
@@ -106,16 +106,14 @@ def press(request: HttpRequest, public_id: uuid.UUID, verb: str) -> HttpResponse
     return redirect("export", public_id)
 
 
+@never_cache
 @require_safe
-def file(request: HttpRequest, public_id: uuid.UUID) -> HttpResponseBase:
-    """The finished file."""
+def file(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    """Lead to the finished file by a link that works for LOADIFY_LINK_SECONDS, also where nobody is signed in."""
     export = _mine(request, public_id)
     if not export.path or not default_storage.exists(export.path):
         raise Http404("This export has no file, or not any more.")
-    name = ExportProgress(export).name
-    response = streamed(request, downloads.original(export.path), TYPES[Export.Format(export.format)], name)
-    response["Content-Length"] = str(export.bytes)
-    return response
+    return redirect("file-link", signed.token(signed.Link("export", export.public_id, person(request).pk)))
 
 
 def _mine(request: HttpRequest, public_id: uuid.UUID) -> Export:

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig as DjangoAdminConfig
 
 
 class LoadifyConfig(AppConfig):
@@ -9,3 +10,7 @@ class LoadifyConfig(AppConfig):
         from loadify import import_events
 
         import_events.connect()
+
+
+class AdminConfig(DjangoAdminConfig):
+    default_site = "loadify.admin_site.AdminSite"

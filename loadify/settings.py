@@ -71,7 +71,7 @@ INSTALLED_APPS = [
     "webhooks.apps.WebhooksConfig",
     "api.apps.ApiConfig",
     "loadify.apps.LoadifyConfig",
-    "django.contrib.admin",
+    "loadify.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -86,6 +86,7 @@ INSTALLED_APPS = [
     "django_eventstream",
     "django_filters",
     "django_htmx",
+    "ninja",
 ]
 
 MIDDLEWARE = [

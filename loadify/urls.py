@@ -1,5 +1,6 @@
 """Every address of the site."""
 
+from django.contrib import admin
 from django.contrib.auth.decorators import login_not_required
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
@@ -9,6 +10,7 @@ from loadify import health
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="imports"), name="home"),
     path("", include("accounts.urls")),
+    path("admin/", admin.site.urls),
     path("", include("importer.urls")),
     path("", include("products.urls")),
     path("", include("cards.urls")),

@@ -10,12 +10,15 @@ import socket
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address, ip_network
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from django.conf import settings
 
 from webhooks.deadline import within
 
 LONGEST = 2000
+#: Stands where something secret stood.
+MASK = "•••"
 #: Ports from 1024 on where no webhook receiver listens, but what obeys whoever reaches it: SQL Server, Oracle, NFS, Docker,
 #: MySQL, PostgreSQL, AMQP, Redis, Cassandra, Kafka, memcached, MongoDB.
 CLOSED_PORTS = frozenset({1433, 1521, 2049, 2375, 3306, 5432, 5672, 6379, 9042, 9092, 11211, 27017})
@@ -214,3 +217,10 @@ def _ipv6(text: str) -> str:
     if "%" in text or text != usual:
         raise BadAddress(f"Write [{text}] as [{usual.partition('%')[0]}].")
     return text
+
+
+def masked_url(url: str) -> str:
+    """A URL as it may be read: the values of its query may be keys."""
+    parts = urlsplit(url)
+    query = "&".join(f"{quote(name)}={MASK}" for name, _ in parse_qsl(parts.query, keep_blank_values=True))
+    return parts._replace(query=query).geturl()

@@ -10,6 +10,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from webhooks.addresses import masked_url
+
 
 def message_id() -> str:
     """The `webhook-id` of an event: sorts by time of making, the same over every try and replay."""
@@ -43,7 +45,7 @@ class Endpoint(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:
-        return self.name or self.url
+        return self.name or masked_url(self.url)
 
 
 class Event(models.Model):

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
 
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from webhooks import tallies
+from webhooks.addresses import MASK, masked_url
 from webhooks.claims import Claimed
 from webhooks.client import Answer
 from webhooks.models import Attempt, Delivery, Endpoint
@@ -33,7 +33,6 @@ BREAKS_AT, FIRST_REST, LONGEST_REST = 5, timedelta(seconds=30), timedelta(minute
 #: A receiver that has not taken anything for so long is switched off.
 HOPELESS = timedelta(days=5)
 
-MASK = "•••"
 _SECRET_HEADERS = frozenset({"webhook-signature", "authorization", "cookie", "set-cookie", "proxy-authorization"})
 
 
@@ -164,10 +163,3 @@ def _attempt(outcome: Outcome) -> Attempt:
 def masked(headers: dict[str, str]) -> dict[str, str]:
     """Headers as the log keeps them: without what would let a reader of the log pose as somebody else."""
     return {name: MASK if name.lower() in _SECRET_HEADERS else value.replace("\0", "␀") for name, value in headers.items()}
-
-
-def masked_url(url: str) -> str:
-    """A URL as the log keeps it: the values of its query may be keys."""
-    parts = urlsplit(url)
-    query = "&".join(f"{quote(name)}={MASK}" for name, _ in parse_qsl(parts.query, keep_blank_values=True))
-    return parts._replace(query=query).geturl()

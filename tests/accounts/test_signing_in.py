@@ -70,6 +70,7 @@ def test_reset_page_says_when_the_site_sends_no_mail(client: Client, settings) -
     assert "Send the link" in client.get("/accounts/password/reset/").text
 
 
+@pytest.mark.django_db(transaction=True)
 def test_second_factor_is_turned_on_asked_for_and_stored_sealed(eva: User, client: Client) -> None:
     sign_in(client)
     where = client.get("/accounts/2fa/totp/activate/")["Location"]

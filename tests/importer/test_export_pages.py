@@ -4,6 +4,7 @@ import re
 from datetime import date, timedelta
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
@@ -87,22 +88,36 @@ def test_people_see_their_own_exports_and_staff_all(client, ada, bob):
     User.objects.filter(pk=ada.pk).update(role="admin", is_staff=True)
     page = client.get("/exports/")
     assert f"/exports/{mine.public_id}/" in page.text and f"/exports/{others.public_id}/" in page.text
-    assert client.get(f"/exports/{others.public_id}/file").status_code == 200
+    answer = client.get(f"/exports/{others.public_id}/file")
+    assert answer["Location"].startswith("/files/") and client.get(answer["Location"]).status_code == 200
     client.logout()
-    assert client.get(f"/exports/{mine.public_id}/file").status_code == 302
+    assert client.get(f"/exports/{mine.public_id}/file")["Location"].startswith("/accounts/login/")
 
 
 def test_finished_file_is_downloaded_under_a_name_that_says_what_it_is(client, ada):
-    answer = client.get(f"/exports/{done(ada, since=date(2024, 1, 1), until=date(2999, 1, 1)).public_id}/file")
+    answer = client.get(f"/exports/{done(ada, since=date(2024, 1, 1), until=date(2999, 1, 1)).public_id}/file", follow=True)
     assert answer.headers["Content-Disposition"] == 'attachment; filename="products-2024-01-01-2999-01-01.csv"'
     content = answer.getvalue()
     assert content.decode() == "\ufeffsku,name,description,active\r\na,'=1,,true\r\n"
     assert answer.headers["Content-Length"] == str(len(content))
     # No cache keeps what is deleted here, by its days or with a person.
     assert "no-store" in answer.headers["Cache-Control"]
-    workbook = client.get(f"/exports/{done(ada, format=Export.Format.XLSX).public_id}/file")
+    workbook = client.get(f"/exports/{done(ada, format=Export.Format.XLSX).public_id}/file", follow=True)
     assert workbook.headers["Content-Disposition"] == 'attachment; filename="products-all.xlsx"'
     assert workbook.getvalue().startswith(b"PK")
+
+
+def test_link_to_a_file_works_without_a_session_as_long_as_its_maker_may_have_the_file(client, ada):
+    export = done(ada)
+    link = client.get(f"/exports/{export.public_id}/file")["Location"]
+    answer = Client().get(link)
+    assert answer.getvalue().startswith(b"\xef\xbb\xbfsku")
+    assert answer["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'; sandbox"
+    Export.objects.update(owner=User.objects.create_user("cy@example.com"))
+    assert Client().get(link).status_code == 403
+    Export.objects.update(owner=ada, path="")
+    answer = Client().get(link)
+    assert (answer.status_code, "This export has no file, or not any more." in answer.text) == (410, True)
 
 
 def test_file_whose_days_are_over_is_said_to_be_deleted(client, ada):

@@ -89,7 +89,7 @@ def text(response) -> str:
     return " ".join(re.sub(r"<[^>]*>", " ", response.content.decode()).split())
 
 
-def banner(client, path="/webhooks/") -> str:
+def banner(client, path="/data/") -> str:
     found = re.search(r'<ul class="messages news".*?</ul>', client.get(path).content.decode(), re.DOTALL)
     return " ".join(re.sub(r"<[^>]*>", " ", found[0]).split()) if found else ""
 
@@ -272,13 +272,13 @@ def test_news_newer_than_what_was_seen_stays(ada, run):
 def test_a_page_asks_once_for_any_number_of_notices(client, ada, run):
     client.force_login(ada)
     with CaptureQueriesContext(connection) as one:
-        client.get("/webhooks/")
+        client.get("/cards/")
     for _ in range(7):
         Import.objects.create(
             owner=ada, file=run.file, dataset="products", state=State.DONE, news="ended", news_at=timezone.now()
         )
     with CaptureQueriesContext(connection) as many:
-        shown = client.get("/webhooks/").content.decode()
+        shown = client.get("/cards/").content.decode()
     assert len(many) == len(one)
     assert len([query for query in one if "seen_at" in query["sql"]]) == 1
     assert shown.count("Your import of") == 6

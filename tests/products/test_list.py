@@ -142,5 +142,5 @@ def test_number_of_queries_does_not_grow_with_rows(reader: Client) -> None:
     make(*(f"b-{number:02}" for number in range(30)))
     with CaptureQueriesContext(connection) as many:
         reader.get("/products/")
-    # Session, person, page, statistics, count; and imports and webhooks that need somebody, for the navigation.
-    assert len(one) == len(many) == 7
+    # Session, person, page, statistics, count; and imports that need somebody, for the navigation.
+    assert len(one) == len(many) == 6

@@ -7,9 +7,9 @@ from http import HTTPStatus
 from django import template
 
 from webhooks import health, pictures
+from webhooks.addresses import masked_url
 from webhooks.event_types import EVENT_TYPES, TEST
 from webhooks.models import Attempt, Event
-from webhooks.outcomes import masked_url
 
 register = template.Library()
 register.filter("masked_url", masked_url)
