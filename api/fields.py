@@ -64,8 +64,9 @@ class _OneOf:
 
 #: A piece of text to look for.
 Typed = Annotated[str, AfterValidator(_without_nul), Field(max_length=255, json_schema_extra={"pattern": NO_NUL})]
+_DAY: dict[str, Any] = {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "maxLength": 0}]}
 #: A day of TIME_ZONE; blank for no limit.
-Day = Annotated[date | None, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
+Day = Annotated[date | None, BeforeValidator(_day), WithJsonSchema(_DAY)]
 #: A moment with its offset.
 Moment = Annotated[AwareDatetime, BeforeValidator(_moment), AfterValidator(_in_utc)]
 #: A name that `GET /datasets` lists; whoever takes one says that it is unknown.

@@ -8,10 +8,11 @@ from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ObjectDoesNotExist, RequestDataTooBig
+from django.core.exceptions import ObjectDoesNotExist, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.core.serializers.json import DjangoJSONEncoder
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from ninja import NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
@@ -114,6 +115,8 @@ def guarded(view: View, takes_form: bool = False) -> View:
             response = view(request, *args, **kwargs)
         except Http404:
             return not_found(request)
+        except (MultiPartParserError, TooManyFilesSent, TooManyFieldsSent):
+            return problem(request, 400, "The form cannot be read.")
         if rate := getattr(request, "rate", None):
             # draft-ietf-httpapi-ratelimit-headers-10
             response["RateLimit-Policy"] = f'"minute";q={rate.limit};w=60'

@@ -1,6 +1,6 @@
 """The API is what its document says: schemathesis asks the real server, as an admin's program, with schemathesis.toml.
 
-The long form has 200 examples for each operation and also asks in sequences; it runs with LOADIFY_FULL=1 and in CI.
+The short form has few examples for each operation; the long form (LOADIFY_FULL=1) has 200, and asks in sequences, too.
 """
 
 import os
@@ -14,6 +14,8 @@ import pytest
 from tests.site import ROOT, Site
 
 pytestmark = pytest.mark.slow
+
+EXTENT = ["-n", "200"] if os.environ.get("LOADIFY_FULL") == "1" else ["-n", "5", "--phases", "examples,coverage,fuzzing"]
 
 MAKE_TOKEN = """
 from accounts import tokens
@@ -32,11 +34,11 @@ def api_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def test_api_is_what_its_document_says(api_site: Site, tmp_path: Path) -> None:
     key = api_site.manage("shell", "--no-imports", "-c", MAKE_TOKEN).stdout.strip().splitlines()[-1]
     command = [str(ROOT / ".venv/bin/schemathesis"), "--config-file", str(ROOT / "schemathesis.toml"), "run"]
-    command += [f"{api_site.url}/api/v1/openapi.json", "--no-color"]
+    command += [f"{api_site.url}/api/v1/openapi.json", "--no-color", *EXTENT]
     done = subprocess.run(
         command,
-        cwd=tmp_path,
-        env={**os.environ, "API_TOKEN": key, "no_proxy": "127.0.0.1"},
+        cwd=ROOT,
+        env={**os.environ, "API_TOKEN": key, "no_proxy": "127.0.0.1", "SCHEMATHESIS_HOOKS": "tests.api.schemathesis_hooks"},
         capture_output=True,
         text=True,
         timeout=1200,
