@@ -25,7 +25,7 @@ from api.access import callers
 from api.fields import Cursor
 from api.lists import Listed, listed
 from api.problems import FORM_TYPE, TOO_LARGE, Forbidden, InTheWay, Problem
-from importer import control, downloads, unattended
+from importer import changes, control, downloads, unattended
 from importer.access import may_see_rows, may_steer
 from importer.download_views import rejects_csv
 from importer.intake import uploads
@@ -126,13 +126,15 @@ class Approval(Schema):
 
 
 class ChangeOut(Schema):
-    """`row` is the record's id. `before` is what an updated record had, null for a created one."""
+    """`row` is the record's id. `before` has what an updated record had in the fields that changed, `after` what they became;
+    `before` is null for a created record, `after` where nothing of it is known any more."""
 
     row: int
     line: int | None
     kind: Literal["created", "updated", "deleted", "cleared"]
     at: datetime
     before: dict[str, Any] | None
+    after: dict[str, Any] | None
 
 
 class ChangePage(Listed):
@@ -270,9 +272,9 @@ def resume_import(request: HttpRequest, public_id: uuid.UUID) -> Told:
 
 
 @router.post("/{uuid:public_id}/cancel", response={200: ImportOut, 409: Problem}, auth=callers(Right.IMPORT), summary="Cancel")
-def cancel_import(request: HttpRequest, public_id: uuid.UUID, given: Cancel | None = None) -> Told:
-    """What it wrote stays, or goes with `roll_back`."""
-    roll_back = given is not None and given.roll_back
+def cancel_import(request: HttpRequest, public_id: uuid.UUID, given: Cancel | None = None, roll_back: bool = False) -> Told:
+    """What it wrote stays, or goes with `roll_back`, in the body or the address."""
+    roll_back = roll_back or (given is not None and given.roll_back)
     return _steer(request, public_id, lambda run, who: control.cancel(run, who, roll_back=roll_back))
 
 
@@ -293,27 +295,24 @@ def retry_import(request: HttpRequest, public_id: uuid.UUID) -> Told:
 @router.get("/{uuid:public_id}/changes", response={200: ChangePage, 403: Problem, 404: Problem}, summary="List its changes")
 def list_changes(request: HttpRequest, public_id: uuid.UUID, cursor: Cursor = "") -> dict[str, Any]:
     """Records that it created or updated and that no undo has taken back, by their ids; 25 a page."""
-    found = page(Change.objects.filter(run=_seen(request, public_id)), cursor, ("row_id",), PAGE)
+    run = _seen(request, public_id)
+    found = page(Change.objects.filter(run=run), cursor, ("row_id",), PAGE)
     items = [
-        {
-            "row": change.row_id,
-            "line": change.line,
-            "kind": change.get_kind_display(),
-            "at": change.at,
-            "before": change.before,
-        }
-        for change in found.rows
+        {"row": change.row_id, "line": change.line, "kind": change.get_kind_display(), "at": change.at} | sides
+        for change, sides in zip(found.rows, changes.sides(run.dataset, found.rows), strict=True)
     ]
     return listed(found, items)
 
 
 @router.get("/{uuid:public_id}/rejects", response={200: RejectPage, 403: Problem, 404: Problem}, summary="List its rejects")
 def list_rejects(
-    request: HttpRequest, public_id: uuid.UUID, format: Literal["json", "csv"] = "json", cursor: Cursor = ""
+    request: HttpRequest, public_id: uuid.UUID, format: Literal["", "json", "csv"] = "", cursor: Cursor = ""
 ) -> Any:
-    """The lines that were not taken, by number, 25 a page; with `format=csv` all of them as a file, to mend and import."""
+    """The lines that were not taken, by number, 25 a page; with `format=csv`, or to those who accept text/csv rather than JSON,
+    all of them as a file, to mend and import."""
     run = _seen(request, public_id)
-    if format == "csv":
+    wanted = format or ("csv" if request.get_preferred_type(["application/json", "text/csv"]) == "text/csv" else "json")
+    if wanted == "csv":
         return rejects_csv(request, run.public_id)
     found = page(Reject.objects.filter(run=run), cursor, ("line",), PAGE)
     items = [{"line": row.line, "reason": row.reason, "cells": row.cells} for row in found.rows]

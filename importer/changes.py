@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import User
-from importer import locks
+from importer import datasets, locks
 from importer.datasets import Dataset
 from importer.loaders.sql import one, quoted, run, was_locked
 from importer.models import Change, Import
@@ -128,6 +128,32 @@ def since(dataset: str, row_id: int, at: datetime) -> dict[str, Any] | None:
         held |= change.before or {}
         stamp = datetime.fromisoformat(held.pop("updated_at"))
     return held if stamp == at else None
+
+
+def sides(dataset: str, found: Sequence[Change]) -> list[dict[str, dict[str, Any] | None]]:
+    """What the rows of these Changes were: {"before", "after"} for each, in order. `found` are Changes by one import.
+
+    The fields are those that changed, or all columns of a row that was created. A side is None where there was no row, or where
+    nothing of it is known any more; a field of which nothing is known is left out.
+    """
+    known = next((each for each in datasets.all() if each.name == dataset), None)
+    columns = [column.name for column in known.columns] if known else []
+    names = {*columns, known.switch} - {""} if known else set()
+    rows = known.model._default_manager.in_bulk([change.row_id for change in found]) if known else {}
+    state = {pk: {name: getattr(row, name) for name in names} for pk, row in rows.items()}
+    of = {change.row_id: change.pk for change in found}
+    # Back from the present: a later Change holds what was there before it.
+    later = Change.objects.filter(dataset=dataset, row_id__in=of, id__gt=min(of.values(), default=0)).order_by("-id")
+    for pk, row_id, before in later.values_list("id", "row_id", "before"):
+        if pk > of[row_id]:
+            state.setdefault(row_id, {}).update(before or {})
+    return [_sides(change, columns, state.get(change.row_id, {})) for change in found]
+
+
+def _sides(change: Change, columns: Sequence[str], became: Mapping[str, Any]) -> dict[str, dict[str, Any] | None]:
+    before = None if change.before is None else {name: value for name, value in change.before.items() if name != "updated_at"}
+    shown = columns if before is None else list(before)
+    return {"before": before, "after": {name: became[name] for name in shown if name in became} or None}
 
 
 def _with_actors(found: QuerySet[Change]) -> QuerySet[Change]:

@@ -1,14 +1,20 @@
-"""A program that is signed in and talks JSON."""
+"""Programs that talk JSON: one that is signed in, and one with a token."""
 
 import json
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse
 from django.test import Client
 
-from accounts.models import Role, User
+from accounts import tokens
+from accounts.models import Right, Role, User
+from importer import runner
 from webhooks import hints
+
+#: A file of products that is good.
+GOOD = b"sku,name,description\nA-1,One,first\nA-2,Two,second\n"
 
 
 class Program:
@@ -29,6 +35,27 @@ class Program:
         return self.client.generic(method, f"/api/v1{path}", data, content_type="application/json", headers=sent)
 
 
+class Shop:
+    """A program of somebody's, with a token; it sends forms and JSON."""
+
+    def __init__(self, user: User, *scopes: Right) -> None:
+        _, key = tokens.make(user, "shop", scopes or tuple(Right))
+        self.headers = {"Authorization": f"Bearer {key}"}
+        self.client = Client(enforce_csrf_checks=True, raise_request_exception=False)
+
+    def send(self, content: bytes, name: str = "products.csv", **fields: Any) -> HttpResponse:
+        data = {"file": SimpleUploadedFile(name, content), **fields}
+        return self.client.post("/api/v1/imports", data, headers=self.headers)
+
+    def get(self, path: str) -> HttpResponse:
+        return self.client.get(f"/api/v1{path}", headers=self.headers)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> HttpResponse:
+        sent = self.headers | {name.replace("_", "-"): value for name, value in headers.items()}
+        data = "" if body is None else json.dumps(body)
+        return self.client.generic("POST", f"/api/v1{path}", data, content_type="application/json", headers=sent)
+
+
 @pytest.fixture
 def anna(db: None) -> User:
     return User.objects.create_user("anna@example.com", role=Role.ADMIN)
@@ -37,6 +64,17 @@ def anna(db: None) -> User:
 @pytest.fixture
 def call(anna: User) -> Program:
     return Program(anna)
+
+
+@pytest.fixture
+def eva(db: None) -> User:
+    return User.objects.create_user("eva@example.com", role=Role.EDITOR)
+
+
+@pytest.fixture
+def shop(eva: User, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    monkeypatch.setattr(runner, "hint", lambda pk: None)
+    return Shop(eva)
 
 
 @pytest.fixture(autouse=True)

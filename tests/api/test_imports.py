@@ -2,60 +2,27 @@
 
 import json
 import uuid
-from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse
 from django.test import Client
+from django.urls import reverse
 
-from accounts import tokens
 from accounts.models import Right, Role, User
 from importer import runner
 from importer.intake import uploads
 from importer.models import Import
+from products import edits
 from products.models import Product
-from tests.api.conftest import problem
+from tests.api.conftest import GOOD, Shop, problem
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-GOOD = b"sku,name,description\nA-1,One,first\nA-2,Two,second\n"
 FIELDS = {
     *("id", "dataset", "state", "phase", "lines", "created", "updated", "unchanged", "superseded", "held", "rejected"),
     *("percent", "rows_per_second", "error", "started_at", "finished_at", "layout", "version"),
 }
-
-
-@pytest.fixture
-def eva(db: None) -> User:
-    return User.objects.create_user("eva@example.com", role=Role.EDITOR)
-
-
-class Shop:
-    """A program of somebody's, with a token; it sends forms and JSON."""
-
-    def __init__(self, user: User, *scopes: Right) -> None:
-        _, key = tokens.make(user, "shop", scopes or tuple(Right))
-        self.headers = {"Authorization": f"Bearer {key}"}
-        self.client = Client(enforce_csrf_checks=True, raise_request_exception=False)
-
-    def send(self, content: bytes, name: str = "products.csv", **fields: Any) -> HttpResponse:
-        data = {"file": SimpleUploadedFile(name, content), **fields}
-        return self.client.post("/api/v1/imports", data, headers=self.headers)
-
-    def get(self, path: str) -> HttpResponse:
-        return self.client.get(f"/api/v1{path}", headers=self.headers)
-
-    def post(self, path: str, body: Any = None, **headers: str) -> HttpResponse:
-        sent = self.headers | {name.replace("_", "-"): value for name, value in headers.items()}
-        data = "" if body is None else json.dumps(body)
-        return self.client.generic("POST", f"/api/v1{path}", data, content_type="application/json", headers=sent)
-
-
-@pytest.fixture
-def shop(eva: User, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    monkeypatch.setattr(runner, "hint", lambda pk: None)
-    return Shop(eva)
 
 
 def ran(answer: HttpResponse) -> Import:
@@ -140,9 +107,9 @@ def test_review_waits_and_is_approved(shop: Shop) -> None:
     runner.run(run.pk)
     assert shop.get(f"/imports/{run.public_id}").json()["state"] == "done"
     changes = shop.get(f"/imports/{run.public_id}/changes").json()["items"]
-    assert [(change["line"], change["kind"], change["before"]) for change in changes] == [
-        (2, "created", None),
-        (3, "created", None),
+    assert [(change["line"], change["kind"], change["before"], change["after"]["name"]) for change in changes] == [
+        (2, "created", None, "One"),
+        (3, "created", None, "Two"),
     ]
     assert shop.post(f"/imports/{run.public_id}/undo").json()["phase"] == "undoing"
     runner.run(run.pk)
@@ -150,11 +117,32 @@ def test_review_waits_and_is_approved(shop: Shop) -> None:
     assert Product.objects.count() == 0
 
 
+def test_changes_tell_what_rows_were_after_the_import_not_what_they_are_now(shop: Shop, eva: User) -> None:
+    first = ran(shop.send(GOOD, dataset="products"))
+    second = ran(shop.send(GOOD.replace(b"One", b"Uno"), dataset="products"))
+    one, two = Product.objects.order_by("sku")
+    edits.change(one.pk, {"name": "Eins"}, eva)
+    edits.delete(two.pk, eva)
+    [change] = shop.get(f"/imports/{second.public_id}/changes").json()["items"]
+    assert (change["row"], change["kind"], change["before"], change["after"]) == (
+        one.pk,
+        "updated",
+        {"name": "One"},
+        {"name": "Uno"},
+    )
+    created = shop.get(f"/imports/{first.public_id}/changes").json()["items"]
+    assert [row["after"]["name"] for row in created] == ["One", "Two"]
+    edits.change(one.pk, {"description": "erste"}, eva)
+    edits.clear(eva)
+    created = shop.get(f"/imports/{first.public_id}/changes").json()["items"]
+    assert created[0]["after"] == {"name": "One", "description": "first"}
+
+
 def test_buttons_do_what_they_say_and_refuse_with_a_sentence(shop: Shop) -> None:
     where = shop.send(GOOD, dataset="products")["Location"].removeprefix("/api/v1")
     assert shop.post(f"{where}/pause").json()["state"] == "paused"
     assert shop.post(f"{where}/resume").json()["state"] == "queued"
-    assert shop.post(f"{where}/cancel", {"roll_back": True}).json()["state"] == "cancelled"
+    assert shop.post(f"{where}/cancel?roll_back=true").json()["state"] == "cancelled"
     assert problem(shop.post(f"{where}/pause"), 409)["detail"] == "There is nothing to pause: the import is cancelled."
     assert problem(shop.post(f"{where}/retry"), 409)["detail"].startswith("Only an import that failed")
 
@@ -165,6 +153,11 @@ def test_rejects_come_as_json_and_as_the_file_of_the_page(shop: Shop, eva: User)
     assert (reject["line"], reject["cells"]) == (4, ["", "Three", "third"])
     table = b"".join(shop.get(f"/imports/{run.public_id}/rejects?format=csv").streaming_content)
     assert table.decode().splitlines()[1].startswith("4,")
+    shop.headers["Accept"] = "text/csv"
+    assert b"".join(shop.get(f"/imports/{run.public_id}/rejects").streaming_content) == table
+    shop.client.force_login(eva)
+    page = shop.client.get(reverse("import-rejects-csv", args=[run.public_id]))
+    assert b"".join(page.streaming_content) == table
     assert b"".join(shop.get(f"/imports/{run.public_id}/file").streaming_content) == GOOD + b",Three,third\n"
 
 
@@ -195,44 +188,6 @@ def test_one_snapshot_of_the_events_ends(shop: Shop) -> None:
     assert name == "event: snapshot"
     assert json.loads(data.removeprefix("data: ")) == shop.get(f"/imports/{run.public_id}").json()
     problem(shop.get(f"/imports/{uuid.uuid4()}/events?once=1"), 404)
-
-
-def test_post_with_a_key_happens_once(shop: Shop) -> None:
-    new = {"sku": "K-1", "name": "Once"}
-    first = shop.post("/products", new, Idempotency_Key="abc")
-    again = shop.post("/products", new, Idempotency_Key="abc")
-    assert (first.status_code, again.status_code, again["Idempotent-Replayed"]) == (201, 201, "true")
-    assert (again.content, again["Location"], again["ETag"]) == (first.content, first["Location"], first["ETag"])
-    assert Product.objects.count() == 1
-    assert (
-        "another request" in problem(shop.post("/products", {"sku": "K-2", "name": "x"}, Idempotency_Key="abc"), 422)["detail"]
-    )
-    problem(shop.post("/products", new, Idempotency_Key=""), 400)
-
-
-def test_key_is_of_one_person_and_its_answer_is_sealed(shop: Shop) -> None:
-    from api.models import Answer
-
-    shop.post("/products", {"sku": "K-1", "name": "Once"}, Idempotency_Key="abc")
-    assert b"K-1" not in bytes(Answer.objects.get().body)
-    other = Shop(User.objects.create_user("other@example.com", role=Role.EDITOR))
-    problem(other.post("/products", {"sku": "K-1", "name": "Once"}, Idempotency_Key="abc"), 409)
-
-
-def test_form_with_a_key_is_stored_once(shop: Shop) -> None:
-    shop.headers["Idempotency-Key"] = "form"
-    first, again = shop.send(GOOD, dataset="products"), shop.send(GOOD, dataset="products")
-    assert first.json()["id"] == again.json()["id"]
-    assert Import.objects.count() == 1
-    problem(shop.send(GOOD + b"A-3,x,y\n", dataset="products"), 422)
-
-
-def test_request_that_is_at_work_is_not_begun_again(shop: Shop, eva: User) -> None:
-    from api.models import Answer
-
-    shop.post("/products", {"sku": "K-1", "name": "Once"}, Idempotency_Key="abc")
-    Answer.objects.update(status=None)
-    assert "still" in problem(shop.post("/products", {"sku": "K-1", "name": "Once"}, Idempotency_Key="abc"), 409)["detail"]
 
 
 def test_upload_in_parts_takes_a_bearer_token_and_no_cookie_without_its_csrf_token(shop: Shop, eva: User) -> None:

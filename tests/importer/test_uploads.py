@@ -19,7 +19,8 @@ from django.test import Client
 from django.utils import timezone
 from tusclient.client import TusClient
 
-from accounts.models import User
+from accounts import tokens
+from accounts.models import Right, User
 from importer.intake import parts, uploads
 from importer.models import Import, StoredFile
 
@@ -177,6 +178,14 @@ def test_part_with_a_wrong_checksum_is_thrown_away(sender: Sender, name: str) ->
     assert stored(StoredFile.objects.get()) == b""
     assert sender.part(path, 0, CONTENT[:1000], Upload_Checksum=f"{name} {right}").status_code == 204
     assert sender.offset(path) == 1000
+
+
+def test_program_uploads_through_tuspy_with_a_token(live_server, owner: User) -> None:
+    _, key = tokens.make(owner, "shop", [Right.IMPORT])
+    client = TusClient(f"{live_server.url}/uploads/", headers={"Authorization": f"Bearer {key}"})
+    client.uploader(file_stream=io.BytesIO(CONTENT), chunk_size=100_000, metadata={"filename": "shop.csv"}).upload()
+    file = StoredFile.objects.get(owner=owner)
+    assert (file.name, stored(file)) == ("shop.csv", CONTENT)
 
 
 def test_checksum_by_tuspy_is_understood(sender: Sender) -> None:
