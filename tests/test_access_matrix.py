@@ -51,6 +51,9 @@ ADMIN = ("sign in", "no", "no", "no", "in", "no")
 #: A file that is not imported yet is no admin's business.
 UPLOADER = ("sign in", "no", "in", "no", "no", "no")
 SIGNED_OUT = ("sign in", "sign in", "sign in", "sign in", "sign in", "sign in")
+#: Whoever may not look at the database is led to its sign-in, which tells them so, or leads on to that of the site.
+LOOK = ("sign in", "sign in", "sign in", "sign in", "in", "sign in")
+REFUSED = ("sign in", "sign in", "sign in", "sign in", "no", "sign in")
 NOBODY = ("no", "no", "no", "no", "no", "no")
 
 Row = dict[str, tuple[str, ...]]
@@ -61,6 +64,30 @@ OPEN_FORM: Row = {"GET": OPEN, "POST": OPEN}
 EDIT_FORM: Row = {"GET": EDIT, "POST": EDIT}
 STEER_FORM: Row = {"GET": STEER, "POST": STEER}
 ADMIN_FORM: Row = {"GET": ADMIN, "POST": ADMIN}
+LOOKED: Row = {"GET": LOOK, "POST": LOOK}
+
+#: What can be looked at in /admin/.
+MODELS = {
+    "accounts": ("user", "token", "auditentry", "cacheentry"),
+    "importer": (
+        *("storedfile", "import", "change", "reject", "held", "heldvalue", "heartbeat", "datasetlock", "mapping"),
+        *("stagedrow", "inbox", "tally", "countedtally", "deadletter", "erasure", "export"),
+    ),
+    "products": ("product",),
+    "contacts": ("contact", "person"),
+    "cards": ("cardevent",),
+    "students": ("studentanswer",),
+    "webhooks": ("endpoint", "event", "delivery", "attempt", "tally"),
+    "api": ("answer", "calls"),
+}
+OF_MODEL: dict[str, Row] = {
+    "": LOOKED,
+    "add/": {"GET": REFUSED, "POST": REFUSED},
+    "<path:object_id>/": LOOKED,
+    "<path:object_id>/change/": {"GET": LOOK, "POST": REFUSED},
+    "<path:object_id>/delete/": {"GET": REFUSED, "POST": REFUSED},
+    "<path:object_id>/history/": LOOKED,
+}
 
 #: Pattern of the address → method → who may. A method that is not named is answered 405.
 ROWS: dict[str, Row] = {
@@ -189,7 +216,20 @@ ROWS: dict[str, Row] = {
     "webhooks/<uuid:public_id>/replay/": ADMIN_FORM,
     "webhooks/<uuid:public_id>/deliveries/<int:pk>/": {"GET": ADMIN},
     "webhooks/<uuid:public_id>/deliveries/<int:pk>/resend/": {"POST": ADMIN},
+    # Looking at the database
+    "admin/": LOOKED,
+    "admin/login/": ADMIN_FORM,
+    "admin/logout/": FORM,
+    "admin/password_change/": LOOKED,
+    "admin/password_change/done/": LOOKED,
+    "admin/autocomplete/": {"GET": REFUSED},
+    "admin/jsi18n/": LOOKED,
+    "admin/r/<path:content_type_id>/<path:object_id>/": {"GET": REFUSED, "POST": REFUSED},  # no model has a page of its own
+    f"admin/^(?P<app_label>{'|'.join(MODELS)})/$": LOOKED,
+    "admin/(?P<url>.*)$": {"GET": REFUSED, "POST": REFUSED},
+    **{f"admin/{app}/{model}/{rest}": OF_MODEL[rest] for app in MODELS for model in MODELS[app] for rest in OF_MODEL},
     # The API
+    "api/docs": {"GET": OPEN},
     "api/v1/": {"GET": NOBODY, "POST": NOBODY},
     "api/v1/<path:rest>": {"GET": NOBODY, "POST": NOBODY},
     # What the API is like is no secret: the source is open.
@@ -335,6 +375,7 @@ def places(people, settings, tmp_path) -> list[tuple[str, dict[str, object]]]:
         ("^accounts/password", {"uidb36": "1", "key": "nonsense"}),
         ("profile/", {"pk": tokens.make(owner, "mine", [Right.READ])[0].pk}),
         ("people/", {"pk": people["viewer"].pk}),
+        ("admin/", {"object_id": "1", "content_type_id": "1", "app_label": "products", "url": "nowhere"}),
         ("", {"rest": "nowhere"}),
     ]
 
@@ -348,7 +389,8 @@ def address(route: str, places: list[tuple[str, dict[str, object]]]) -> str:
 
 
 def met(answer: HttpResponse) -> str:
-    if answer.status_code == 401 or answer.get("Location", "").startswith(reverse(settings.LOGIN_URL)):
+    signs_in = (reverse(settings.LOGIN_URL), reverse("admin:login"))
+    if answer.status_code == 401 or answer.get("Location", "").startswith(signs_in):
         return "sign in"
     if answer.status_code >= 500:
         return f"an error {answer.status_code}"
@@ -413,6 +455,8 @@ def test_everybody_comes_where_the_table_says_and_nowhere_else(people, credentia
         programs = route.startswith(("api/", "uploads/"))
         for method, expected in row.items():
             for actor, outcome in zip(ACTORS, expected, strict=True):
+                if route.startswith("admin/") and actor in ("viewer", "owner", "reader"):
+                    continue  # one for all that are no admins: these pages are many, and no one's own
                 if actor == "reader" and not programs:
                     outcome = expected[0]  # pages know sessions alone
                 answer = call(method, route, places, credentials[actor])
