@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -15,6 +16,8 @@ from accounts.models import Right, Token, User
 
 #: What every key begins with, so that people and scanners of secrets know one when they see it.
 MARK = "lft_"
+#: What a key looks like; anything else is not worth a query.
+FORM = re.compile(rf"({MARK}[0-9a-f]{{12}})_[\w-]{{43}}", re.ASCII)
 #: That a token was used is written on it no more often than this.
 NOTED_EVERY = timedelta(minutes=1)
 
@@ -38,8 +41,8 @@ def revoke(token: Token, person: User) -> None:
 
 def find(key: str) -> Token | None:
     """The token of a key, if it is still good and its owner may still come in."""
-    prefix, _, _ = key.removeprefix(MARK).partition("_")
-    token = Token.objects.select_related("user").filter(prefix=MARK + prefix).first()
+    form = FORM.fullmatch(key)
+    token = Token.objects.select_related("user").filter(prefix=form[1]).first() if form else None
     if token is None or not hmac.compare_digest(token.digest, _digest(key)):
         return None
     return token if token.is_good and token.user.is_active else None

@@ -7,7 +7,6 @@ Others get an answer, not a redirect: programs would take the page of the sign-i
 from typing import Any
 
 from django.http import HttpRequest
-from ninja.errors import AuthenticationError
 from ninja.security import HttpBearer, SessionAuth
 
 from accounts.access import person
@@ -15,12 +14,15 @@ from accounts.callers import Caller, bearer, caller
 from accounts.models import Right
 from accounts.rights import refusal
 from api import rates
-from api.problems import Forbidden
+from api.problems import BadToken, Forbidden
+
+
+def _counted(request: HttpRequest) -> None:
+    """Raises rates.TooMany."""
+    request.rate = rates.count_person(person(request))  # type: ignore[attr-defined]
 
 
 def _allowed(found: Caller, right: Right) -> Caller:
-    """Raises TooOften, Forbidden."""
-    rates.count(found.user)
     if not found.user.may(right):
         raise Forbidden(refusal(found.user, right))
     if not found.may(right):
@@ -31,6 +33,8 @@ def _allowed(found: Caller, right: Right) -> Caller:
 class Bearer(HttpBearer):
     """An access token of a sign-in, or a long-lived token. One that is not good is refused, whatever cookies say."""
 
+    openapi_description = "A token made on the page of one's account (lft_…), or the access token of a sign-in (JWT)."
+
     def __init__(self, right: Right) -> None:
         super().__init__()
         self.right = right
@@ -40,8 +44,9 @@ class Bearer(HttpBearer):
             return None
         found = caller(request)
         if found is None:
-            raise AuthenticationError
+            raise BadToken
         request.user = found.user
+        _counted(request)
         return _allowed(found, self.right)
 
     def authenticate(self, request: HttpRequest, token: str) -> Any:
@@ -51,12 +56,17 @@ class Bearer(HttpBearer):
 class Session(SessionAuth):
     """The site's session. Whoever is signed out is told so first; only then does the CSRF token count."""
 
+    openapi_description = "The session of a browser. All but GET want the cookie csrftoken in the header X-CSRFToken, too."
+
     def __init__(self, right: Right) -> None:
         super().__init__()
         self.right = right
 
     def __call__(self, request: HttpRequest) -> Any:
-        if not request.user.is_authenticated or not super().__call__(request):
+        if not request.user.is_authenticated:
+            return None
+        _counted(request)
+        if not super().__call__(request):
             return None
         return _allowed(Caller(person(request)), self.right)
 

@@ -6,6 +6,8 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Router, Schema
 
+from api.fields import Cursor
+from api.lists import Listed, listed
 from api.problems import InTheWay, Invalid, Problem
 from cards import lookup
 from cards.forms import LookupForm
@@ -41,12 +43,10 @@ class ReportOut(Schema):
     reference: str
 
 
-class CardTimeline(CardOut):
-    """`events` come latest first, 50 a page; `next` and `previous` are values for the parameter `cursor`."""
+class CardTimeline(CardOut, Listed):
+    """`events` come latest first, 50 a page; `next` and `previous` lead to others."""
 
     events: list[ReportOut]
-    next: str | None
-    previous: str | None
 
 
 @router.get("", response={200: CardList, 400: Problem, 404: Problem}, summary="Find cards by id or phone")
@@ -65,13 +65,13 @@ def find_cards(request: HttpRequest, card_id: str = "", mobile: str = "") -> dic
 
 
 @router.get("/{path:card_id}", response={200: CardTimeline, 404: Problem}, summary="Get the timeline of a card")
-def get_card(request: HttpRequest, card_id: str, cursor: str = "") -> dict[str, Any]:
+def get_card(request: HttpRequest, card_id: str, cursor: Cursor = "") -> dict[str, Any]:
     found = lookup.find(card_id).cards
     if not found:
         raise InTheWay(lookup.unknown(card_id, ""), 404)
     entries, page = lookup.timeline(found[0], cursor)
-    events = [_report(entry.event) for entry in entries]
-    return {**_card(found[0]), "events": events, "next": page.next or None, "previous": page.previous or None}
+    around = listed(page, [_report(entry.event) for entry in entries])
+    return {**_card(found[0]), "events": around.pop("items"), **around}
 
 
 def _card(card: lookup.Card) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Contacts over the API, as the page below Data shows them."""
+"""Contacts over the API: the search of their page."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -6,12 +6,17 @@ from typing import Annotated, Any
 from django.http import HttpRequest
 from ninja import Query, Router, Schema
 
-from api.datasets import list_records
+from api.datasets import look
+from api.fields import Cursor, Day, Typed
+from api.lists import Listed, listed
+from contacts.datasets import CONTACTS
 
 router = Router(tags=["contacts"])
 
 
 class ContactOut(Schema):
+    """`created_at` is when it was stored."""
+
     id: int
     name: str
     phone: str
@@ -19,21 +24,18 @@ class ContactOut(Schema):
     created_at: datetime
 
 
-class ContactPage(Schema):
-    """`next` and `previous` are values for the parameter `cursor`."""
-
+class ContactPage(Listed):
     items: list[ContactOut]
-    next: str | None
-    previous: str | None
 
 
 @router.get("", response=ContactPage, summary="List or search contacts")
 def list_contacts(
     request: HttpRequest,
-    q: str = "",
-    first: Annotated[str, Query(alias="from")] = "",
-    last: Annotated[str, Query(alias="to")] = "",
-    cursor: str = "",
+    q: Typed = "",
+    first: Annotated[Day, Query(None, alias="from")] = None,
+    last: Annotated[Day, Query(None, alias="to")] = None,
+    cursor: Cursor = "",
 ) -> dict[str, Any]:
-    """25 a page, newest first, by the days on which they were stored. `q` is as for the records of a dataset."""
-    return list_records(request, "contacts", q, first, last, cursor)
+    """25 contacts a page, newest first. `q` is a phone number in any spelling, an e-mail address, or a piece of a text; in a
+    large table the beginning of a phone number. `from` and `to` are days, both included."""
+    return listed(look(CONTACTS, q, first, last, cursor))

@@ -1,14 +1,18 @@
 """Every dataset over the API: what there is, and its records as the pages show them."""
 
+from datetime import date
 from typing import Annotated, Any
 
 from django.http import HttpRequest
 from ninja import Query, Router, Schema
 from ninja.errors import HttpError
 
+from api.fields import Cursor, DatasetName, Day, Typed
+from api.lists import Listed, listed
 from api.problems import Invalid, Problem
 from importer import browse, datasets
 from importer.datasets import Dataset
+from pages.paging import Page
 
 router = Router(tags=["datasets"])
 
@@ -29,12 +33,10 @@ class DatasetOut(Schema):
     columns: list[ColumnOut]
 
 
-class RecordPage(Schema):
-    """Records have `id`, the dataset's columns and its date; `next` and `previous` are values for the parameter `cursor`."""
+class RecordPage(Listed):
+    """Records have `id`, the dataset's columns and its date."""
 
     items: list[dict[str, Any]]
-    next: str | None
-    previous: str | None
 
 
 @router.get("", response=list[DatasetOut], summary="List datasets")
@@ -57,11 +59,11 @@ def list_datasets(request: HttpRequest) -> list[dict[str, Any]]:
 @router.get("/{name}/records", response={200: RecordPage, 404: Problem}, summary="List or search records")
 def list_records(
     request: HttpRequest,
-    name: str,
-    q: str = "",
-    first: Annotated[str, Query(alias="from")] = "",
-    last: Annotated[str, Query(alias="to")] = "",
-    cursor: str = "",
+    name: DatasetName,
+    q: Typed = "",
+    first: Annotated[Day, Query(None, alias="from")] = None,
+    last: Annotated[Day, Query(None, alias="to")] = None,
+    cursor: Cursor = "",
 ) -> dict[str, Any]:
     """25 records a page, newest first. `from` and `to` are days, both included; `q` is a piece of a text, or in a large
     dataset the beginning of a key, or a whole phone number or e-mail address."""
@@ -69,14 +71,17 @@ def list_records(
         dataset = datasets.get(name)
     except KeyError as problem:
         raise HttpError(404, str(problem.args[0])) from None
-    found = browse.find(dataset, {"q": q, "from": first, "to": last}, cursor)
+    found = look(dataset, q, first, last, cursor)
+    return listed(found, [_record(dataset, row) for row in found.rows])
+
+
+def look(dataset: Dataset, q: str, first: date | None, last: date | None, cursor: str) -> Page[Any]:
+    """A page of the records that fit, as on the dataset's page. Raises Invalid."""
+    days = {name: day.isoformat() if day else "" for name, day in (("from", first), ("to", last))}
+    found = browse.find(dataset, {"q": q, **days}, cursor)
     if not found.asked.is_valid():
         raise Invalid(found.asked, kind="parameter")
-    return {
-        "items": [_record(dataset, row) for row in found.page.rows],
-        "next": found.page.next or None,
-        "previous": found.page.previous or None,
-    }
+    return found.page
 
 
 def _record(dataset: Dataset, row: Any) -> dict[str, Any]:

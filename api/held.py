@@ -1,57 +1,103 @@
-"""Rows that wait for their moment, over the API."""
+"""Rows that wait for their moment, over the API: listed, stored at once, or never."""
 
 import uuid
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from django.http import HttpRequest
-from ninja import Router, Schema
+from django.shortcuts import get_object_or_404
+from ninja import Field, Query, Router, Schema
 
 from accounts.access import person
+from accounts.models import Right, User
+from api.access import callers
+from api.fields import Cursor, Number, Typed
+from api.lists import Listed, listed
+from api.problems import Forbidden, InTheWay, Problem
 from importer import held
-from importer.held_views import MOST_TYPED
+from importer.access import may_steer
 from importer.models import Held
 from pages.paging import page
 
-router = Router(tags=["contacts"])
+router = Router(tags=["held"])
 
 
 class HeldOut(Schema):
-    """`run` (the id of the import) and `line` say where it comes from, `values` what it has, `due_at` when it is stored."""
+    """A line of an import that is to be stored at `due_at`. `held_by` names the columns that it shares a value in with a record
+    that was stored, or is to be stored, a short while before."""
 
     id: int
-    run: uuid.UUID
+    of: uuid.UUID = Field(alias="import")
     line: int
     dataset: str
-    values: dict[str, str | None]
+    values: dict[str, str]
+    held_by: list[str]
     due_at: datetime
 
 
-class HeldPage(Schema):
+class HeldPage(Listed):
     items: list[HeldOut]
-    next: str | None
-    previous: str | None
 
 
-@router.get("", response=HeldPage, summary="List rows that are held")
-def list_held(request: HttpRequest, q: str = "", cursor: str = "") -> dict[str, Any]:
-    """Those of one's own imports, for admins of all, in the order of their moments; 25 a page. `q` is a piece of a text, or a
+class Decided(Schema):
+    """`row` is the id of the record that it has become; null when it was discarded."""
+
+    id: int
+    state: str
+    row: int | None
+
+
+@router.get("", response=HeldPage, by_alias=True, summary="List or search rows that wait")
+def list_held(
+    request: HttpRequest,
+    q: Typed = "",
+    of: Annotated[uuid.UUID | None, Query(None, alias="import")] = None,
+    cursor: Cursor = "",
+) -> dict[str, Any]:
+    """Those of one's own imports, for admins of all; 25 a page, in the order of their moments. `q` is a piece of a text, or a
     phone number in any spelling."""
     rows = Held.objects.filter(state=Held.State.WAITING).select_related("run")
     if not person(request).may_admin:
         rows = rows.filter(run__owner=person(request))
-    if typed := q.replace("\0", "").strip()[:MOST_TYPED]:
-        rows = held.fitting(rows, typed)
-    found = page(rows, cursor, ("due_at", "id"))
-    items = [
-        {
-            "id": row.pk,
-            "run": row.run.public_id,
-            "line": row.line,
-            "dataset": row.dataset,
-            "values": row.values,
-            "due_at": row.due_at,
-        }
-        for row in found.rows
-    ]
-    return {"items": items, "next": found.next or None, "previous": found.previous or None}
+    if of:
+        rows = rows.filter(run__public_id=of)
+    found = page(held.fitting(rows, q.strip()) if q.strip() else rows, cursor, ("due_at", "id"))
+    return listed(found, map(_shown, held.described(found.rows)))
+
+
+@router.post("/{int:pk}/release", response={200: Decided, 409: Problem}, auth=callers(Right.IMPORT), summary="Store a row now")
+def release_held(request: HttpRequest, pk: Number) -> dict[str, Any]:
+    """Though it shares a value with one that was stored a short while ago."""
+    return _decide(request, pk, held.release)
+
+
+@router.post(
+    "/{int:pk}/discard", response={200: Decided, 409: Problem}, auth=callers(Right.IMPORT), summary="Never store a row"
+)
+def discard_held(request: HttpRequest, pk: Number) -> dict[str, Any]:
+    return _decide(request, pk, held.discard)
+
+
+def _decide(request: HttpRequest, pk: int, verb: Callable[[int, User | None], None]) -> dict[str, Any]:
+    """Raises Http404, Forbidden, and InTheWay when it does not wait any more."""
+    row = get_object_or_404(Held.objects.select_related("run"), pk=pk)
+    if not may_steer(person(request), row.run):
+        raise Forbidden("Only the person who started an import, and admins, may decide about its rows.")
+    try:
+        verb(pk, person(request))
+    except held.Gone as problem:
+        raise InTheWay(str(problem)) from None
+    row.refresh_from_db()
+    return {"id": pk, "state": row.state, "row": row.row_id}
+
+
+def _shown(waiting: held.Waiting) -> dict[str, Any]:
+    row = waiting.held
+    return {
+        "id": row.pk,
+        "import": row.run.public_id,
+        "values": {cell.column: cell.text for cell in waiting.cells},
+        "held_by": [cell.column for cell in waiting.cells if cell.bars],
+        **{name: getattr(row, name) for name in ("line", "dataset", "due_at")},
+    }

@@ -22,6 +22,8 @@ from pydantic import ValidationError as Findings
 from accounts.access import person
 from accounts.models import Right, User
 from api.access import callers
+from api.fields import Cursor
+from api.lists import Listed, listed
 from api.problems import FORM_TYPE, TOO_LARGE, Forbidden, InTheWay, Problem
 from importer import control, downloads, unattended
 from importer.access import may_see_rows, may_steer
@@ -83,12 +85,8 @@ class ImportOut(Schema):
     finished_at: datetime | None
 
 
-class ImportPage(Schema):
-    """`next` and `previous` are values for the parameter `cursor`."""
-
+class ImportPage(Listed):
     items: list[ImportOut]
-    next: str | None
-    previous: str | None
 
 
 class NewImport(Schema):
@@ -114,7 +112,7 @@ class Uploaded(NewImport):
 class Cancel(Schema):
     """With `roll_back`, what the import has written so far is taken back."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"roll_back": True}]})
 
     roll_back: StrictBool = False
 
@@ -122,7 +120,7 @@ class Cancel(Schema):
 class Approval(Schema):
     """`seen` is the import's version that was looked at: another review than that one is not approved."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"seen": 12}]})
 
     seen: int | None = Field(None, ge=0, le=2**63 - 1)
 
@@ -137,10 +135,8 @@ class ChangeOut(Schema):
     before: dict[str, Any] | None
 
 
-class ChangePage(Schema):
+class ChangePage(Listed):
     items: list[ChangeOut]
-    next: str | None
-    previous: str | None
 
 
 class RejectOut(Schema):
@@ -151,10 +147,8 @@ class RejectOut(Schema):
     cells: list[str]
 
 
-class RejectPage(Schema):
+class RejectPage(Listed):
     items: list[RejectOut]
-    next: str | None
-    previous: str | None
 
 
 #: Ninja knows no operation that takes one of two types.
@@ -225,7 +219,7 @@ def start_import(request: HttpRequest, response: HttpResponse) -> Status[Told]:
 
 @router.get("", response=ImportPage, url_name="imports", summary="List imports, newest first")
 def list_imports(
-    request: HttpRequest, mine: bool = False, dataset: str = "", state: StateName | Literal[""] = "", cursor: str = ""
+    request: HttpRequest, mine: bool = False, dataset: str = "", state: Literal[StateName, ""] = "", cursor: Cursor = ""
 ) -> dict[str, Any]:
     """State and counts of everybody's imports, or with `mine` of one's own; 25 a page."""
     runs = Import.objects.select_related("heartbeat")
@@ -233,7 +227,7 @@ def list_imports(
         runs = runs.filter(owner=person(request))
     asked = {"dataset": dataset.replace("\0", ""), "state": state}
     found = page(runs.filter(**{name: value for name, value in asked.items() if value}), cursor, ("id",), PAGE, descending=True)
-    return {"items": list(map(told, found.rows)), "next": found.next or None, "previous": found.previous or None}
+    return listed(found, map(told, found.rows))
 
 
 @router.get("/{uuid:public_id}", response={200: ImportOut, 404: Problem}, url_name="import", summary="Get an import")
@@ -297,7 +291,7 @@ def retry_import(request: HttpRequest, public_id: uuid.UUID) -> Told:
 
 
 @router.get("/{uuid:public_id}/changes", response={200: ChangePage, 403: Problem, 404: Problem}, summary="List its changes")
-def list_changes(request: HttpRequest, public_id: uuid.UUID, cursor: str = "") -> dict[str, Any]:
+def list_changes(request: HttpRequest, public_id: uuid.UUID, cursor: Cursor = "") -> dict[str, Any]:
     """Records that it created or updated and that no undo has taken back, by their ids; 25 a page."""
     found = page(Change.objects.filter(run=_seen(request, public_id)), cursor, ("row_id",), PAGE)
     items = [
@@ -310,22 +304,24 @@ def list_changes(request: HttpRequest, public_id: uuid.UUID, cursor: str = "") -
         }
         for change in found.rows
     ]
-    return {"items": items, "next": found.next or None, "previous": found.previous or None}
+    return listed(found, items)
 
 
 @router.get("/{uuid:public_id}/rejects", response={200: RejectPage, 403: Problem, 404: Problem}, summary="List its rejects")
-def list_rejects(request: HttpRequest, public_id: uuid.UUID, format: Literal["json", "csv"] = "json", cursor: str = "") -> Any:
+def list_rejects(
+    request: HttpRequest, public_id: uuid.UUID, format: Literal["json", "csv"] = "json", cursor: Cursor = ""
+) -> Any:
     """The lines that were not taken, by number, 25 a page; with `format=csv` all of them as a file, to mend and import."""
     run = _seen(request, public_id)
     if format == "csv":
         return rejects_csv(request, run.public_id)
     found = page(Reject.objects.filter(run=run), cursor, ("line",), PAGE)
     items = [{"line": row.line, "reason": row.reason, "cells": row.cells} for row in found.rows]
-    return {"items": items, "next": found.next or None, "previous": found.previous or None}
+    return listed(found, items)
 
 
 @router.get("/{uuid:public_id}/file", response={200: bytes, 403: Problem, 404: Problem, 410: Problem}, summary="Get its file")
-def get_file(request: HttpRequest, public_id: uuid.UUID) -> HttpResponseBase:
+def get_import_file(request: HttpRequest, public_id: uuid.UUID) -> HttpResponseBase:
     """The file as it was sent, byte for byte."""
     file = _seen(request, public_id).file
     if file is None:

@@ -15,6 +15,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
+from accounts.audit import address_of
+from api import rates
+
 log = logging.getLogger(__name__)
 
 View = Callable[..., HttpResponse]
@@ -61,16 +64,12 @@ class Invalid(Exception):
             yield from ({self.kind: place, "detail": str(sentence)} for sentence in sentences)
 
 
+class BadToken(AuthenticationError):
+    """A bearer token came that is not good, or not any more."""
+
+
 class Forbidden(Exception):
     """The caller is known and may not do this; the text says why."""
-
-
-class TooOften(Exception):
-    """Somebody has called more often than they may; in so many `seconds` they may again."""
-
-    def __init__(self, seconds: int) -> None:
-        self.seconds = seconds
-        super().__init__(f"Too many calls; try again in {seconds} seconds.")
 
 
 class InTheWay(Exception):
@@ -115,6 +114,10 @@ def guarded(view: View, takes_form: bool = False) -> View:
             response = view(request, *args, **kwargs)
         except Http404:
             return not_found(request)
+        if rate := getattr(request, "rate", None):
+            # draft-ietf-httpapi-ratelimit-headers-10
+            response["RateLimit-Policy"] = f'"minute";q={rate.limit};w=60'
+            response["RateLimit"] = f'"minute";r={rate.left};t={rate.seconds}'
         if response.status_code == 405:
             allowed = response["Allow"]
             response = problem(request, 405, f"{request.method} is not for this address; {allowed} would be.")
@@ -124,15 +127,23 @@ def guarded(view: View, takes_form: bool = False) -> View:
     return answer
 
 
-def too_often(request: HttpRequest, exc: TooOften) -> HttpResponse:
-    """429 with Retry-After (RFC 6585 §4)."""
-    response = problem(request, 429, str(exc))
-    response["Retry-After"] = str(exc.seconds)
-    return response
-
-
 def not_found(request: HttpRequest, rest: str = "") -> HttpResponse:
     return problem(request, 404, "Nothing is at this address.")
+
+
+def _unknown(request: HttpRequest, sentence: str) -> HttpResponse:
+    """The answer to somebody who does not say who they are, as long as not too many such come from where they are."""
+    try:
+        rates.count_unknown(address_of(request))
+    except rates.TooMany as exc:
+        return _too_many(request, exc)
+    return problem(request, 401, sentence)
+
+
+def _too_many(request: HttpRequest, exc: rates.TooMany) -> HttpResponse:
+    response = problem(request, 429, str(exc))
+    response["Retry-After"] = str(exc.rate.seconds)
+    return response
 
 
 def install(api: NinjaAPI) -> None:
@@ -140,15 +151,22 @@ def install(api: NinjaAPI) -> None:
 
     @api.exception_handler(AuthenticationError)
     def _signed_out(request: HttpRequest, exc: AuthenticationError) -> HttpResponse:
-        return problem(request, 401, "Sign in first.")
+        return _unknown(request, "Sign in first.")
+
+    @api.exception_handler(BadToken)
+    def _bad_token(request: HttpRequest, exc: BadToken) -> HttpResponse:
+        response = _unknown(request, "The token is not good, or not any more; make a new one, or sign in again.")
+        if response.status_code == 401:
+            response["WWW-Authenticate"] += ', error="invalid_token"'
+        return response
+
+    @api.exception_handler(rates.TooMany)
+    def _slower(request: HttpRequest, exc: rates.TooMany) -> HttpResponse:
+        return _too_many(request, exc)
 
     @api.exception_handler(Forbidden)
     def _forbidden(request: HttpRequest, exc: Forbidden) -> HttpResponse:
         return problem(request, 403, str(exc))
-
-    @api.exception_handler(TooOften)
-    def _too_often(request: HttpRequest, exc: TooOften) -> HttpResponse:
-        return too_often(request, exc)
 
     @api.exception_handler(HttpError)
     def _http(request: HttpRequest, exc: HttpError) -> HttpResponse:
@@ -186,9 +204,9 @@ def install(api: NinjaAPI) -> None:
 
 
 def _error(found: Mapping[str, Any]) -> dict[str, str]:
-    """One finding of pydantic; `loc` is where it is: body, the parameter's name, then the way into it."""
+    """One finding of pydantic; `loc` is where it is: body or kind of parameter, its name, then the way into it."""
     source, *way = (str(step) for step in found["loc"])
-    sentence = f"{found['msg'].rstrip('.')}."
+    sentence = f"{found['msg'].removeprefix('Value error, ').rstrip('.')}."
     if source == "body":
         return {"pointer": "".join(f"/{step}" for step in way[1:]), "detail": sentence}
-    return {"parameter": way[-1], "detail": sentence}
+    return {"parameter": way[0], "detail": sentence}

@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from ninja import Field, Router, Schema, Status
-from pydantic import ConfigDict, StrictBool
+from pydantic import AfterValidator, ConfigDict, StrictBool, WithJsonSchema
 
 from accounts.access import person
 from accounts.models import Right
 from api.access import callers
+from api.fields import NO_NUL, VISIBLE, Cursor, Number, Typed
+from api.lists import Listed, listed
 from api.problems import InTheWay, Invalid, Problem
 from importer.changes import Busy
 from pages.paging import Page
@@ -35,32 +37,39 @@ class ProductOut(Schema):
     updated_at: datetime
 
 
-class ProductPage(Schema):
-    """`next` and `previous` are values for the parameter `cursor`."""
-
+class ProductPage(Listed):
     items: list[ProductOut]
-    next: str | None
-    previous: str | None
+
+
+#: As the form and the column of a file take them, which say in sentences what is wrong.
+Sku = Annotated[str, WithJsonSchema({"type": "string", "maxLength": Product.SKU_LENGTH, "pattern": VISIBLE})]
+Name = Annotated[str, WithJsonSchema({"type": "string", "maxLength": Product.NAME_LENGTH, "pattern": NO_NUL})]
+Description = Annotated[str, WithJsonSchema({"type": "string", "maxLength": Product.DESCRIPTION_LENGTH, "pattern": NO_NUL})]
 
 
 class NewProduct(Schema):
-    model_config = ConfigDict(extra="forbid")
+    """Upper and lower case of an SKU are the same."""
 
-    sku: str
-    name: str
-    description: str = ""
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"sku": "SHELF-1", "name": "Oak shelf", "description": "80 cm", "active": True}]},
+    )
+
+    sku: Sku
+    name: Name
+    description: Description = ""
     active: StrictBool = True
 
 
 class ProductPatch(Schema):
     """Fields that are not there stay as they are."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "Oak shelf, wide"}]})
 
     # The factories only say that a field may be left out; what they make is dropped (`exclude_unset`).
-    sku: str = Field(default_factory=str)
-    name: str = Field(default_factory=str)
-    description: str = Field(default_factory=str)
+    sku: Sku = Field(default_factory=str)
+    name: Name = Field(default_factory=str)
+    description: Description = Field(default_factory=str)
     active: StrictBool = Field(default_factory=bool)
 
 
@@ -68,24 +77,30 @@ class Cleared(Schema):
     deleted: int
 
 
+def _meant(confirm: str) -> str:
+    if confirm != "delete":
+        raise ValueError("This deletes all products. Say confirm=delete if you mean it.")
+    return confirm
+
+
+Confirm = Annotated[str, AfterValidator(_meant), WithJsonSchema({"type": "string", "enum": ["delete"]})]
 Sort = Literal["sku", "-sku", "name", "-name", "changed", "-changed"]
 
 
 @router.get("", response=ProductPage, summary="List or search products")
 def list_products(
     request: HttpRequest,
-    q: str = "",
-    words: str = "",
+    q: Typed = "",
+    words: Typed = "",
     active: Literal["", "yes", "no"] = "",
     sort: Sort = "sku",
-    cursor: str = "",
+    cursor: Cursor = "",
 ) -> dict[str, Any]:
     """`q` is a piece of the SKU or the name, `words` are words of the description. 25 products a page."""
-    found = _find({"q": q, "words": words, "active": active, "sort": sort}, cursor)
-    return {"items": found.rows, "next": found.next or None, "previous": found.previous or None}
+    return listed(_find({"q": q, "words": words, "active": active, "sort": sort}, cursor))
 
 
-@router.post("", response={201: ProductOut, 409: Problem}, auth=callers(Right.EDIT), summary="Make a product")
+@router.post("", auth=callers(Right.EDIT), response={201: ProductOut, 409: Problem}, summary="Make a product")
 def create_product(request: HttpRequest, response: HttpResponse, given: NewProduct) -> Status[Product]:
     form = _checked(given.dict())
     try:
@@ -97,11 +112,9 @@ def create_product(request: HttpRequest, response: HttpResponse, given: NewProdu
     return Status(201, product)
 
 
-@router.delete("", response={200: Cleared, 409: Problem}, auth=callers(Right.ADMIN), summary="Delete all products")
-def clear_products(request: HttpRequest, response: HttpResponse, confirm: str = "") -> Any:
+@router.delete("", auth=callers(Right.ADMIN), response={200: Cleared, 409: Problem}, summary="Delete all products")
+def clear_products(request: HttpRequest, response: HttpResponse, confirm: Confirm) -> Any:
     """Only with `confirm=delete`. Refused while an import is changing products."""
-    if confirm != "delete":
-        raise InTheWay("This deletes all products. Say confirm=delete if you mean it.", 400)
     try:
         return {"deleted": edits.clear(person(request))}
     except Busy as problem:
@@ -109,20 +122,20 @@ def clear_products(request: HttpRequest, response: HttpResponse, confirm: str = 
 
 
 @router.get("/{int:pk}", response=ProductOut, url_name="product", summary="Get a product")
-def get_product(request: HttpRequest, response: HttpResponse, pk: int) -> Product:
-    """The header ETag names the version."""
+def get_product(request: HttpRequest, response: HttpResponse, pk: Number) -> Product | HttpResponse:
+    """The header ETag names the version; with If-None-Match only another version than that one is answered."""
     product = _get(pk)
     response["ETag"] = etag(product)
+    known = request.headers.get("If-None-Match", "")
+    if known.strip() == "*" or etag(product) in (tag.removeprefix("W/") for tag in _tags(known)):
+        return HttpResponse(status=304, headers={"ETag": etag(product)})
     return product
 
 
 @router.patch(
-    "/{int:pk}",
-    response={200: ProductOut, 409: Problem, 412: Problem},
-    auth=callers(Right.EDIT),
-    summary="Change a product",
+    "/{int:pk}", auth=callers(Right.EDIT), response={200: ProductOut, 409: Problem, 412: Problem}, summary="Change a product"
 )
-def change_product(request: HttpRequest, response: HttpResponse, pk: int, given: ProductPatch) -> Product:
+def change_product(request: HttpRequest, response: HttpResponse, pk: Number, given: ProductPatch) -> Product:
     """With the header If-Match only if nobody has changed it since; the answer 412 shows the version that is `stored`."""
     stored = _get(pk)
     seen = _seen(request, stored)
@@ -140,8 +153,8 @@ def change_product(request: HttpRequest, response: HttpResponse, pk: int, given:
     return product
 
 
-@router.delete("/{int:pk}", response={204: None, 412: Problem}, auth=callers(Right.EDIT), summary="Delete a product")
-def delete_product(request: HttpRequest, pk: int) -> Status[None]:
+@router.delete("/{int:pk}", auth=callers(Right.EDIT), response={204: None, 412: Problem}, summary="Delete a product")
+def delete_product(request: HttpRequest, pk: Number) -> Status[None]:
     """If-Match as in changing one."""
     try:
         edits.delete(pk, person(request), _seen(request, _get(pk)))
@@ -183,9 +196,14 @@ def _seen(request: HttpRequest, stored: Product) -> datetime | None:
     header = request.headers.get("If-Match", "").strip()
     if not header or header == "*":
         return None
-    if etag(stored) not in (tag.strip() for tag in header.split(",")):
+    if etag(stored) not in _tags(header):
         raise _stale(stored)
     return stored.updated_at
+
+
+def _tags(header: str) -> list[str]:
+    """The validators of If-Match or If-None-Match; ours have no comma inside."""
+    return [tag.strip() for tag in header.split(",")]
 
 
 def _stale(stored: Product) -> InTheWay:

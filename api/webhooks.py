@@ -2,21 +2,23 @@
 
 import uuid
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from ninja import Field, Router, Schema, Status
-from pydantic import AwareDatetime, ConfigDict, StrictBool
+from pydantic import ConfigDict, StrictBool, WithJsonSchema
 
 from accounts.access import person
 from accounts.models import Right
 from api.access import callers
+from api.fields import NO_NUL, Cursor, EventType, Moment, Number
+from api.lists import Listed, listed
 from api.problems import Invalid
 from pages.paging import page
+from webhooks import addresses, endpoints, health, log
 from webhooks import delivery as deliverer
-from webhooks import endpoints, health, log
-from webhooks.forms import ALL, SOME, EndpointForm, LogFilter
+from webhooks.forms import ALL, SOME, EndpointForm
 from webhooks.models import Attempt, Delivery, Endpoint
 
 router = Router(tags=["webhooks"], auth=callers(Right.ADMIN))
@@ -38,10 +40,8 @@ class WebhookOut(Schema):
     created_at: datetime
 
 
-class WebhookPage(Schema):
+class WebhookPage(Listed):
     items: list[WebhookOut]
-    next: str | None
-    previous: str | None
 
 
 class NewWebhookOut(WebhookOut):
@@ -50,23 +50,33 @@ class NewWebhookOut(WebhookOut):
     secret: str
 
 
-class NewWebhook(Schema):
-    model_config = ConfigDict(extra="forbid")
+#: As the form takes them, which says in sentences what is wrong.
+Url = Annotated[str, WithJsonSchema({"type": "string", "format": "uri", "maxLength": addresses.LONGEST})]
+Name = Annotated[str, WithJsonSchema({"type": "string", "maxLength": 100, "pattern": NO_NUL})]
 
-    url: str
-    name: str = ""
-    events: list[str] = []
+
+class NewWebhook(Schema):
+    """`events` is empty for all types, those of later versions too."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"url": "https://example.com/hook", "events": ["product.created", "product.updated"]}]},
+    )
+
+    url: Url
+    name: Name = ""
+    events: list[EventType] = []
 
 
 class WebhookPatch(Schema):
     """Fields that are not there stay as they are."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"active": False}]})
 
     # The factories only say that a field may be left out; what they make is dropped (`exclude_unset`).
-    url: str = Field(default_factory=str)
-    name: str = Field(default_factory=str)
-    events: list[str] = Field(default_factory=list)
+    url: Url = Field(default_factory=str)
+    name: Name = Field(default_factory=str)
+    events: list[EventType] = Field(default_factory=list)
     active: StrictBool = Field(default_factory=bool)
 
 
@@ -92,6 +102,9 @@ class AttemptOut(Schema):
     error: str
 
 
+DeliveryState = Literal["due", "delivered", "failed"]
+
+
 class DeliveryOut(Schema):
     """`state` is due, delivered or failed (given up); `event` is the `webhook-id`."""
 
@@ -99,21 +112,20 @@ class DeliveryOut(Schema):
     event: str
     type: str
     at: datetime
-    state: str
+    state: DeliveryState
     tries: int
     next_at: datetime | None
     last: AttemptOut | None
 
 
-class DeliveryPage(Schema):
+class DeliveryPage(Listed):
     items: list[DeliveryOut]
-    next: str | None
 
 
 class Replay(Schema):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"since": "2026-01-31T09:30:00Z"}]})
 
-    since: AwareDatetime
+    since: Moment
 
 
 class Replayed(Schema):
@@ -121,9 +133,9 @@ class Replayed(Schema):
 
 
 @router.get("", response=WebhookPage, summary="List webhooks")
-def list_webhooks(request: HttpRequest, cursor: str = "") -> dict[str, Any]:
+def list_webhooks(request: HttpRequest, cursor: Cursor = "") -> dict[str, Any]:
     found = page(Endpoint.objects.all(), cursor, by=("id",))
-    return {"items": _shown(*found.rows), "next": found.next or None, "previous": found.previous or None}
+    return listed(found, _shown(*found.rows))
 
 
 @router.post("", response={201: NewWebhookOut}, summary="Add a webhook")
@@ -174,23 +186,22 @@ def rotate_secret(request: HttpRequest, response: HttpResponse, public_id: uuid.
 
 
 @router.post("/{uuid:public_id}/replay", response={202: Replayed}, summary="Send what was given up or left out")
-def replay(request: HttpRequest, public_id: uuid.UUID, given: Replay) -> Status[dict[str, int]]:
+def replay_webhook(request: HttpRequest, public_id: uuid.UUID, given: Replay) -> Status[dict[str, int]]:
     """Since a moment: what was given up, and what happened while it was off."""
     return Status(202, {"deliveries": endpoints.replay(_get(public_id), given.since)})
 
 
 @router.get("/{uuid:public_id}/deliveries", response=DeliveryPage, summary="List deliveries, newest first")
-def list_deliveries(request: HttpRequest, public_id: uuid.UUID, state: str = "", cursor: str = "") -> dict[str, Any]:
-    form = LogFilter({"state": state, "before": cursor})
-    if not form.is_valid():
-        raise Invalid(form, {"before": "cursor"}, kind="parameter")
-    found = log.read(_get(public_id), **form.cleaned_data)
-    items = [_delivery(line.delivery, line.last) for line in found.lines]
-    return {"items": items, "next": str(found.older) if found.older else None}
+def list_deliveries(
+    request: HttpRequest, public_id: uuid.UUID, state: Literal[DeliveryState, ""] = "", cursor: Cursor = ""
+) -> dict[str, Any]:
+    endpoint = _get(public_id)
+    found = page(log.of(endpoint, state), cursor, ("id",), descending=True)
+    return listed(found, [_delivery(line.delivery, line.last) for line in log.lines(found.rows, endpoint)])
 
 
 @router.post("/{uuid:public_id}/deliveries/{int:pk}/resend", response={202: DeliveryOut}, summary="Send a delivery again")
-def resend(request: HttpRequest, public_id: uuid.UUID, pk: int) -> Status[dict[str, Any]]:
+def resend_delivery(request: HttpRequest, public_id: uuid.UUID, pk: Number) -> Status[dict[str, Any]]:
     found = Delivery.objects.select_related("event").filter(endpoint__public_id=public_id, pk=pk).first()
     if found is None:
         raise Http404

@@ -304,8 +304,8 @@ LOADIFY_WEBHOOK_DAYS = number("LOADIFY_WEBHOOK_DAYS", 30)
 # For a laptop: receivers may be on this machine and in its private networks.
 LOADIFY_WEBHOOK_ALLOW_PRIVATE = flag("LOADIFY_WEBHOOK_ALLOW_PRIVATE")
 
-# --- the API ------------------------------------------------------------------------------------------------------
-# Calls a minute for each person; 0 for no limit.
+# --- API ----------------------------------------------------------------------------------------------------------
+# Calls a minute that a person and their programs may make; 0: as many as they like.
 LOADIFY_API_RATE = number("LOADIFY_API_RATE", 600)
 
 # --- importing ----------------------------------------------------------------------------------------------------

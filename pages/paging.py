@@ -4,8 +4,8 @@ Totals of such lists are counted exactly only while they are small.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Generic, TypeAlias, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from django.core import signing
 from django.core.exceptions import ValidationError
@@ -23,11 +23,15 @@ COUNTED = 10_000
 
 @dataclass(frozen=True)
 class Page(Generic[Row]):
-    """Some rows of a list in its order, and cursors to the pages around; a cursor is blank where there is no page."""
+    """Some rows of a list in its order, and cursors to the pages around; a cursor is blank where there is no page.
+
+    `astray` says that these are the first page because the cursor led nowhere, and why.
+    """
 
     rows: list[Row]
     previous: str
     next: str
+    astray: Literal["", "unknown", "past the end"] = ""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,8 @@ def page(
     more = len(found) > size
     if place and (not found or (backward and not more)):
         # Rows were deleted, or a page back would be shorter than the others: begin at the beginning, with a full page.
-        return page(rows, "", by, size, descending=descending, fetch=fetch)
+        start = page(rows, "", by, size, descending=descending, fetch=fetch)
+        return start if backward else replace(start, astray="past the end")
     shown = found[:size]
     if backward:
         shown.reverse()
@@ -79,6 +84,7 @@ def page(
         rows=shown,
         previous=cursor_at(rows, shown[0], by, descending=descending, backward=True) if has_previous else "",
         next=cursor_at(rows, shown[-1], by, descending=descending) if has_next else "",
+        astray="unknown" if cursor and not place else "",
     )
 
 

@@ -1,5 +1,6 @@
 """The log of a receiver: what was sent or is still to be sent, newest first, with what was answered last."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -32,18 +33,26 @@ class Log:
 
 def read(endpoint: Endpoint, state: str = "", before: int | None = None, size: int = PAGE) -> Log:
     """The newest deliveries of a receiver, of one Delivery.State or of all ("") of them."""
-    last = Attempt.objects.filter(delivery=OuterRef("pk")).order_by("-id").values("pk")[:1]
-    found = Delivery.objects.filter(endpoint=endpoint).select_related("event").defer("event__body").order_by("-id")
-    if state:
-        found = found.filter(state=state)
+    found = of(endpoint, state).order_by("-id")
     if before is not None:
         found = found.filter(pk__lt=before)
-    rows = list(found.annotate(last=Subquery(last))[: size + 1])
+    rows = list(found[: size + 1])
     shown = rows[:size]
-    attempts = Attempt.objects.in_bulk([row.last for row in shown if row.last])
-    now = timezone.now()
-    lines = [Line(row, in_words(row, endpoint, now), attempts.get(row.last)) for row in shown]
-    return Log(lines, shown[-1].pk if len(rows) > size else None)
+    return Log(lines(shown, endpoint), shown[-1].pk if len(rows) > size else None)
+
+
+def of(endpoint: Endpoint, state: str = "") -> QuerySet[Delivery]:
+    """The deliveries of a receiver, of one Delivery.State or of all ("") of them, in no order."""
+    tried = Attempt.objects.filter(delivery=OuterRef("pk")).order_by("-id").values("pk")[:1]
+    found = Delivery.objects.filter(endpoint=endpoint).select_related("event").defer("event__body")
+    return (found.filter(state=state) if state else found).annotate(last=Subquery(tried))
+
+
+def lines(rows: Sequence[Delivery], endpoint: Endpoint) -> list[Line]:
+    """Deliveries that `of` found, each with its last try; one query for all of them."""
+    last: dict[int, int | None] = {row.pk: row.last for row in rows}  # type: ignore[attr-defined]  # an annotation
+    attempts, now = Attempt.objects.in_bulk([pk for pk in last.values() if pk]), timezone.now()
+    return [Line(row, in_words(row, endpoint, now), attempts.get(last[row.pk] or 0)) for row in rows]
 
 
 def in_words(delivery: Delivery, endpoint: Endpoint, now: datetime) -> str:

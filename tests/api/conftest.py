@@ -7,29 +7,31 @@ import pytest
 from django.http import HttpResponse
 from django.test import Client
 
-from accounts.models import User
+from accounts.models import Role, User
 from webhooks import hints
 
 
 class Program:
-    """Sends JSON with the CSRF token of its session, as a script in a page would."""
+    """Sends JSON with the CSRF token of its session, as a script in a page would; or with a bearer token and no session."""
 
-    def __init__(self, person: User | None) -> None:
+    def __init__(self, person: User | None = None, key: str = "") -> None:
         self.client = Client(enforce_csrf_checks=True, raise_request_exception=False)
+        self.key = key
         if person:
             self.client.force_login(person)
             self.client.get("/products/")
 
     def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> HttpResponse:
         token = self.client.cookies["csrftoken"].value if "csrftoken" in self.client.cookies else ""
-        sent = {"X-CSRFToken": token} | {name.replace("_", "-"): value for name, value in headers.items()}
+        who = {"Authorization": f"Bearer {self.key}"} if self.key else {"X-CSRFToken": token}
+        sent = who | {name.replace("_", "-"): value for name, value in headers.items()}
         data = "" if body is None else body if isinstance(body, (str, bytes)) else json.dumps(body)
         return self.client.generic(method, f"/api/v1{path}", data, content_type="application/json", headers=sent)
 
 
 @pytest.fixture
 def anna(db: None) -> User:
-    return User.objects.create_user("anna@example.com", role="admin")
+    return User.objects.create_user("anna@example.com", role=Role.ADMIN)
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def call(anna: User) -> Program:
 def _quiet(monkeypatch: pytest.MonkeyPatch, settings) -> None:
     monkeypatch.setattr(hints, "give", lambda: None)
     settings.LOADIFY_WEBHOOK_ALLOW_PRIVATE = True
-    # tests/api/test_rates.py sets it.
+    # tests/api/test_rates.py counts.
     settings.LOADIFY_API_RATE = 0
 
 

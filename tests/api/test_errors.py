@@ -37,6 +37,7 @@ def test_every_address_is_among_the_operations() -> None:
     known = {re.sub(r"\{.*?\}", "*", path).strip("/") for _, path, _ in OPERATIONS}
     there = {re.sub(r"<.*?>", "*", str(pattern.pattern)) for pattern in patterns}
     assert there - known == {"openapi.json", ""}
+    assert known - there == set()
 
 
 @pytest.mark.parametrize(("method", "path"), [(method, path) for method, path, _ in OPERATIONS if method != "GET"])

@@ -79,6 +79,16 @@ def test_patch_with_the_version_seen_goes_through_once(call: Program, mug: Produ
     problem(call("PATCH", f"/products/{mug.pk}", {"name": "No"}, If_Match=f"W/{etag(call, mug.pk)}"), 412)
 
 
+def test_version_that_is_known_is_304(call: Program, mug: Product) -> None:
+    seen = etag(call, mug.pk)
+    for known in (seen, f'"1", W/{seen}', "*"):
+        answer = call("GET", f"/products/{mug.pk}", If_None_Match=known)
+        assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", seen)
+    call("PATCH", f"/products/{mug.pk}", {"name": "Cup"})
+    for known in (seen, "1", ""):
+        assert call("GET", f"/products/{mug.pk}", If_None_Match=known).json()["name"] == "Cup"
+
+
 def test_change_between_look_and_write_is_412(call: Program, mug: Product, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody is quicker, after If-Match was looked at and before the row is locked."""
     seen = etag(call, mug.pk)
@@ -103,8 +113,10 @@ def test_deleted_product_is_gone(call: Program, mug: Product) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_clearing_asks_for_the_word(call: Program, mug: Product) -> None:
-    for query in ("", "?confirm=yes", "?confirm=DELETE"):
-        assert "confirm=delete" in problem(call("DELETE", f"/products{query}"), 400)["detail"]
+    sentence = "This deletes all products. Say confirm=delete if you mean it."
+    for query, said in (("", "Field required."), ("?confirm=yes", sentence), ("?confirm=DELETE", sentence)):
+        errors = problem(call("DELETE", f"/products{query}"), 422)["errors"]
+        assert errors == [{"parameter": "confirm", "detail": said}]
     assert Product.objects.count() == 1
     answer = call("DELETE", "/products?confirm=delete")
     assert (answer.status_code, answer.json()) == (200, {"deleted": 1})
