@@ -51,9 +51,7 @@ ADMIN = ("sign in", "no", "no", "no", "in", "no")
 #: A file that is not imported yet is no admin's business.
 UPLOADER = ("sign in", "no", "in", "no", "no", "no")
 SIGNED_OUT = ("sign in", "sign in", "sign in", "sign in", "sign in", "sign in")
-#: Whoever may not look at the database is led to its sign-in, which tells them so, or leads on to that of the site.
-LOOK = ("sign in", "sign in", "sign in", "sign in", "in", "sign in")
-REFUSED = ("sign in", "sign in", "sign in", "sign in", "no", "sign in")
+REFUSED = ("sign in", "no", "no", "no", "no", "no")
 NOBODY = ("no", "no", "no", "no", "no", "no")
 
 Row = dict[str, tuple[str, ...]]
@@ -64,7 +62,6 @@ OPEN_FORM: Row = {"GET": OPEN, "POST": OPEN}
 EDIT_FORM: Row = {"GET": EDIT, "POST": EDIT}
 STEER_FORM: Row = {"GET": STEER, "POST": STEER}
 ADMIN_FORM: Row = {"GET": ADMIN, "POST": ADMIN}
-LOOKED: Row = {"GET": LOOK, "POST": LOOK}
 
 #: What can be looked at in /admin/.
 MODELS = {
@@ -81,12 +78,12 @@ MODELS = {
     "api": ("answer", "calls"),
 }
 OF_MODEL: dict[str, Row] = {
-    "": LOOKED,
+    "": ADMIN_FORM,
     "add/": {"GET": REFUSED, "POST": REFUSED},
-    "<path:object_id>/": LOOKED,
-    "<path:object_id>/change/": {"GET": LOOK, "POST": REFUSED},
+    "<path:object_id>/": ADMIN_FORM,
+    "<path:object_id>/change/": {"GET": ADMIN, "POST": REFUSED},
     "<path:object_id>/delete/": {"GET": REFUSED, "POST": REFUSED},
-    "<path:object_id>/history/": LOOKED,
+    "<path:object_id>/history/": ADMIN_FORM,
 }
 
 #: Pattern of the address → method → who may. A method that is not named is answered 405.
@@ -217,15 +214,15 @@ ROWS: dict[str, Row] = {
     "webhooks/<uuid:public_id>/deliveries/<int:pk>/": {"GET": ADMIN},
     "webhooks/<uuid:public_id>/deliveries/<int:pk>/resend/": {"POST": ADMIN},
     # Looking at the database
-    "admin/": LOOKED,
+    "admin/": ADMIN_FORM,
     "admin/login/": ADMIN_FORM,
     "admin/logout/": FORM,
-    "admin/password_change/": LOOKED,
-    "admin/password_change/done/": LOOKED,
+    "admin/password_change/": ADMIN_FORM,
+    "admin/password_change/done/": ADMIN_FORM,
     "admin/autocomplete/": {"GET": REFUSED},
-    "admin/jsi18n/": LOOKED,
+    "admin/jsi18n/": ADMIN_FORM,
     "admin/r/<path:content_type_id>/<path:object_id>/": {"GET": REFUSED, "POST": REFUSED},  # no model has a page of its own
-    f"admin/^(?P<app_label>{'|'.join(MODELS)})/$": LOOKED,
+    f"admin/^(?P<app_label>{'|'.join(MODELS)})/$": ADMIN_FORM,
     "admin/(?P<url>.*)$": {"GET": REFUSED, "POST": REFUSED},
     **{f"admin/{app}/{model}/{rest}": OF_MODEL[rest] for app in MODELS for model in MODELS[app] for rest in OF_MODEL},
     # The API
@@ -391,8 +388,7 @@ def address(route: str, places: list[tuple[str, dict[str, object]]]) -> str:
 
 
 def met(answer: HttpResponse) -> str:
-    signs_in = (reverse(settings.LOGIN_URL), reverse("admin:login"))
-    if answer.status_code == 401 or answer.get("Location", "").startswith(signs_in):
+    if answer.status_code == 401 or answer.get("Location", "").startswith(reverse(settings.LOGIN_URL)):
         return "sign in"
     if answer.status_code >= 500:
         return f"an error {answer.status_code}"
@@ -417,9 +413,13 @@ def dead_ends(page: str, actor: str) -> Iterator[str]:
         found += [(method, href) for href in re.findall(r'\saction="(/[^"#?]*)', form)]
     for method, href in sorted(set(found)):
         if not href.startswith(settings.STATIC_URL):
-            row = ROWS[resolve(unquote(href)).route]
-            if row[method][place] == "no":
+            if ROWS[route_of(href)][method][place] == "no":
                 yield f"{method} {href}"
+
+
+def route_of(way: str) -> str:
+    """The pattern of an address, which a method may stand before."""
+    return resolve(unquote(way.rpartition(" ")[2])).route
 
 
 def call(method: str, route: str, places: list[tuple[str, dict[str, object]]], headers: dict[str, str]) -> HttpResponse:
@@ -474,6 +474,22 @@ def test_everybody_comes_where_the_table_says_and_nowhere_else(people, credentia
             answer = call(method, route, places, credentials["admin"])
             if answer.status_code != 405:
                 wrong.append(f"{method} {route} is answered {answer.status_code} and has no row")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_owner_who_became_a_viewer_looks_at_what_is_theirs_and_steers_nothing(people, credentials, places, closing):
+    User.objects.filter(pk=people["owner"].pk).update(role="viewer")
+    wrong = []
+    for route in [route for route in ROWS if route.startswith(("imports/", "held/", "queue/", "exports/"))]:
+        for method, expected in ROWS[route].items():
+            answer = call(method, route, places, credentials["owner"])
+            closing.extend([answer] if answer.streaming else [])
+            if met(answer) != ("in" if expected in (SIGNED_IN, OWN) else "no"):
+                wrong.append(f"{method} {route} is answered {answer.status_code}")
+            if method == "GET" and is_page(answer):
+                # As for a viewer, but for what they may see of their own.
+                ways = [way for way in dead_ends(answer.text, "viewer") if OWN not in ROWS[route_of(way)].values()]
+                wrong += [f"{route} leads to {way}" for way in ways]
     assert not wrong, "\n".join(wrong)
 
 
