@@ -216,7 +216,7 @@ ROWS: dict[str, Row] = {
     # Looking at the database
     "admin/": ADMIN_FORM,
     "admin/login/": ADMIN_FORM,
-    "admin/logout/": FORM,
+    "admin/logout/": ADMIN_FORM,
     "admin/password_change/": ADMIN_FORM,
     "admin/password_change/done/": ADMIN_FORM,
     "admin/autocomplete/": {"GET": REFUSED},
@@ -388,7 +388,8 @@ def address(route: str, places: list[tuple[str, dict[str, object]]]) -> str:
 
 
 def met(answer: HttpResponse) -> str:
-    if answer.status_code == 401 or answer.get("Location", "").startswith(reverse(settings.LOGIN_URL)):
+    signs_in = (reverse(settings.LOGIN_URL), reverse("admin:login"))  # the second leads on to the first
+    if answer.status_code == 401 or answer.get("Location", "").startswith(signs_in):
         return "sign in"
     if answer.status_code >= 500:
         return f"an error {answer.status_code}"
@@ -412,9 +413,8 @@ def dead_ends(page: str, actor: str) -> Iterator[str]:
         method = "POST" if 'method="post"' in form else "GET"
         found += [(method, href) for href in re.findall(r'\saction="(/[^"#?]*)', form)]
     for method, href in sorted(set(found)):
-        if not href.startswith(settings.STATIC_URL):
-            if ROWS[route_of(href)][method][place] == "no":
-                yield f"{method} {href}"
+        if not href.startswith(settings.STATIC_URL) and ROWS[route_of(href)][method][place] == "no":
+            yield f"{method} {href}"
 
 
 def route_of(way: str) -> str:
