@@ -51,6 +51,7 @@ ADMIN = ("sign in", "no", "no", "no", "in", "no")
 #: A file that is not imported yet is no admin's business.
 UPLOADER = ("sign in", "no", "in", "no", "no", "no")
 SIGNED_OUT = ("sign in", "sign in", "sign in", "sign in", "sign in", "sign in")
+REFUSED = ("sign in", "no", "no", "no", "no", "no")
 NOBODY = ("no", "no", "no", "no", "no", "no")
 
 Row = dict[str, tuple[str, ...]]
@@ -61,6 +62,29 @@ OPEN_FORM: Row = {"GET": OPEN, "POST": OPEN}
 EDIT_FORM: Row = {"GET": EDIT, "POST": EDIT}
 STEER_FORM: Row = {"GET": STEER, "POST": STEER}
 ADMIN_FORM: Row = {"GET": ADMIN, "POST": ADMIN}
+
+#: What can be looked at in /admin/.
+MODELS = {
+    "accounts": ("user", "token", "auditentry", "cacheentry"),
+    "importer": (
+        *("storedfile", "import", "change", "reject", "held", "heldvalue", "heartbeat", "datasetlock", "mapping"),
+        *("stagedrow", "inbox", "tally", "countedtally", "deadletter", "erasure", "export"),
+    ),
+    "products": ("product",),
+    "contacts": ("contact", "person"),
+    "cards": ("cardevent",),
+    "students": ("studentanswer",),
+    "webhooks": ("endpoint", "event", "delivery", "attempt", "tally"),
+    "api": ("answer", "calls"),
+}
+OF_MODEL: dict[str, Row] = {
+    "": ADMIN_FORM,
+    "add/": {"GET": REFUSED, "POST": REFUSED},
+    "<path:object_id>/": ADMIN_FORM,
+    "<path:object_id>/change/": {"GET": ADMIN, "POST": REFUSED},
+    "<path:object_id>/delete/": {"GET": REFUSED, "POST": REFUSED},
+    "<path:object_id>/history/": ADMIN_FORM,
+}
 
 #: Pattern of the address → method → who may. A method that is not named is answered 405.
 ROWS: dict[str, Row] = {
@@ -189,7 +213,20 @@ ROWS: dict[str, Row] = {
     "webhooks/<uuid:public_id>/replay/": ADMIN_FORM,
     "webhooks/<uuid:public_id>/deliveries/<int:pk>/": {"GET": ADMIN},
     "webhooks/<uuid:public_id>/deliveries/<int:pk>/resend/": {"POST": ADMIN},
+    # Looking at the database
+    "admin/": ADMIN_FORM,
+    "admin/login/": ADMIN_FORM,
+    "admin/logout/": ADMIN_FORM,
+    "admin/password_change/": ADMIN_FORM,
+    "admin/password_change/done/": ADMIN_FORM,
+    "admin/autocomplete/": {"GET": REFUSED},
+    "admin/jsi18n/": ADMIN_FORM,
+    "admin/r/<path:content_type_id>/<path:object_id>/": {"GET": REFUSED, "POST": REFUSED},  # no model has a page of its own
+    f"admin/^(?P<app_label>{'|'.join(MODELS)})/$": ADMIN_FORM,
+    "admin/(?P<url>.*)$": {"GET": REFUSED, "POST": REFUSED},
+    **{f"admin/{app}/{model}/{rest}": OF_MODEL[rest] for app in MODELS for model in MODELS[app] for rest in OF_MODEL},
     # The API
+    "api/docs": {"GET": OPEN},
     "api/v1/": {"GET": NOBODY, "POST": NOBODY},
     "api/v1/<rest:rest>": {"GET": NOBODY, "POST": NOBODY},
     # What the API is like is no secret: the source is open.
@@ -337,6 +374,7 @@ def places(people, settings, tmp_path) -> list[tuple[str, dict[str, object]]]:
         ("^accounts/password", {"uidb36": "1", "key": "nonsense"}),
         ("profile/", {"pk": tokens.make(owner, "mine", [Right.READ])[0].pk}),
         ("people/", {"pk": people["viewer"].pk}),
+        ("admin/", {"object_id": "1", "content_type_id": "1", "app_label": "products", "url": "nowhere"}),
         ("", {"rest": "nowhere"}),
     ]
 
@@ -350,7 +388,8 @@ def address(route: str, places: list[tuple[str, dict[str, object]]]) -> str:
 
 
 def met(answer: HttpResponse) -> str:
-    if answer.status_code == 401 or answer.get("Location", "").startswith(reverse(settings.LOGIN_URL)):
+    signs_in = (reverse(settings.LOGIN_URL), reverse("admin:login"))  # the second leads on to the first
+    if answer.status_code == 401 or answer.get("Location", "").startswith(signs_in):
         return "sign in"
     if answer.status_code >= 500:
         return f"an error {answer.status_code}"
@@ -374,10 +413,13 @@ def dead_ends(page: str, actor: str) -> Iterator[str]:
         method = "POST" if 'method="post"' in form else "GET"
         found += [(method, href) for href in re.findall(r'\saction="(/[^"#?]*)', form)]
     for method, href in sorted(set(found)):
-        if not href.startswith(settings.STATIC_URL):
-            row = ROWS[resolve(unquote(href)).route]
-            if row[method][place] == "no":
-                yield f"{method} {href}"
+        if not href.startswith(settings.STATIC_URL) and ROWS[route_of(href)][method][place] == "no":
+            yield f"{method} {href}"
+
+
+def route_of(way: str) -> str:
+    """The pattern of an address, which a method may stand before."""
+    return resolve(unquote(way.rpartition(" ")[2])).route
 
 
 def call(method: str, route: str, places: list[tuple[str, dict[str, object]]], headers: dict[str, str]) -> HttpResponse:
@@ -405,6 +447,8 @@ def closing() -> Iterator[list[HttpResponse]]:
 
 def test_everybody_comes_where_the_table_says_and_nowhere_else(people, credentials, places, closing, monkeypatch, settings):
     monkeypatch.setattr(hints, "give", lambda: None)
+    # It takes half a second each time, and is the same for all.
+    monkeypatch.setattr(api, "get_openapi_schema", lambda **_: {})
     # Each refusal would be a traceback of the log.
     monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)
     # No broker: what would be sent through one is refused, after it is known who asks.
@@ -415,6 +459,8 @@ def test_everybody_comes_where_the_table_says_and_nowhere_else(people, credentia
         programs = route.startswith(("api/", "uploads/"))
         for method, expected in row.items():
             for actor, outcome in zip(ACTORS, expected, strict=True):
+                if route.startswith("admin/") and actor in ("viewer", "owner", "reader"):
+                    continue  # one for all that are no admins: these pages are many, and no one's own
                 if actor == "reader" and not programs:
                     outcome = expected[0]  # pages know sessions alone
                 answer = call(method, route, places, credentials[actor])
@@ -428,6 +474,22 @@ def test_everybody_comes_where_the_table_says_and_nowhere_else(people, credentia
             answer = call(method, route, places, credentials["admin"])
             if answer.status_code != 405:
                 wrong.append(f"{method} {route} is answered {answer.status_code} and has no row")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_owner_who_became_a_viewer_looks_at_what_is_theirs_and_steers_nothing(people, credentials, places, closing):
+    User.objects.filter(pk=people["owner"].pk).update(role="viewer")
+    wrong = []
+    for route in [route for route in ROWS if route.startswith(("imports/", "held/", "queue/", "exports/"))]:
+        for method, expected in ROWS[route].items():
+            answer = call(method, route, places, credentials["owner"])
+            closing.extend([answer] if answer.streaming else [])
+            if met(answer) != ("in" if expected in (SIGNED_IN, OWN) else "no"):
+                wrong.append(f"{method} {route} is answered {answer.status_code}")
+            if method == "GET" and is_page(answer):
+                # As for a viewer, but for what they may see of their own.
+                ways = [way for way in dead_ends(answer.text, "viewer") if OWN not in ROWS[route_of(way)].values()]
+                wrong += [f"{route} leads to {way}" for way in ways]
     assert not wrong, "\n".join(wrong)
 
 
