@@ -3,6 +3,7 @@
 from django.contrib.auth.decorators import login_not_required
 from django.urls import URLPattern, include, path, register_converter
 from django.urls.converters import PathConverter
+from django.views.decorators.csrf import csrf_exempt
 
 from api.docs import docs
 from api.idempotency import idempotent
@@ -24,5 +25,5 @@ for pattern in patterns:
 urlpatterns = [
     path("api/docs", docs, name="api-docs"),
     path("api/v1/", include((patterns, "api"))),
-    path("api/v1/<rest:rest>", login_not_required(not_found)),
+    path("api/v1/<rest:rest>", csrf_exempt(login_not_required(not_found))),
 ]
