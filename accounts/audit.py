@@ -1,6 +1,7 @@
 """The log of what people may ask about later. Entries are only added; each is also a line of the process's log."""
 
 import logging
+from ipaddress import ip_address
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -35,5 +36,20 @@ def address_of(request: HttpRequest) -> str | None:
     near = request.META.get("REMOTE_ADDR") or None
     if not settings.LOADIFY_PROXIES:
         return near
-    forwarded = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
-    return forwarded[-settings.LOADIFY_PROXIES] if len(forwarded) >= settings.LOADIFY_PROXIES else near
+    forwarded = [part for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
+    if len(forwarded) < settings.LOADIFY_PROXIES:
+        return near
+    return _address(forwarded[-settings.LOADIFY_PROXIES]) or near
+
+
+def _address(text: str) -> str | None:
+    """An address without the port that some proxies write behind it; None for what is none, such as "unknown" (RFC 7239)."""
+    text = text.strip().partition("%")[0]
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return None

@@ -105,6 +105,7 @@ class ChangeAdmin(ReadOnlyAdmin):
 class RejectAdmin(ReadOnlyAdmin):
     note = "The rejects of one import are behind its row in the list of imports."
     list_display = ("id", "run", "line", "reason")
+    ordering = ("-run_id", "-line")
     list_select_related = ("run",)
 
 

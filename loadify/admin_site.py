@@ -27,6 +27,9 @@ class AdminSite(admin.AdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         return isinstance(request.user, User) and request.user.may(Right.ADMIN)
 
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        return needs(Right.ADMIN)(super().admin_view(view, cacheable))
+
     @method_decorator(needs(Right.ADMIN))
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Who is signed out is led to the site's sign-in by the middleware, to its throttle and second factor."""

@@ -1,6 +1,6 @@
 """What the admin shows of a model: everything but secrets, in the order of an index, and nothing that can be pressed."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.core.paginator import Paginator
@@ -33,7 +33,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # as above
     note = ""
 
     actions = None
-    ordering = ("-pk",)
+    ordering: ClassVar[tuple[str, ...]] = ("-pk",)
     # Any other order would sort the whole table.
     sortable_by = ()
     list_per_page = 50

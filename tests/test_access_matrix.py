@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
@@ -18,7 +19,7 @@ from django.core.signals import request_finished
 from django.db import close_old_connections, connection, transaction
 from django.http import HttpResponse
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls import URLPattern, URLResolver, get_resolver, resolve, reverse
 from django.utils import timezone
 
 from accounts import tokens
@@ -356,8 +357,27 @@ def met(answer: HttpResponse) -> str:
     return "no" if answer.status_code in (403, 404) else "in"
 
 
+def is_page(answer: HttpResponse) -> bool:
+    return answer.status_code == 200 and answer["Content-Type"].startswith("text/html")
+
+
 #: One for all calls: each has a chain of middleware of its own, which takes longer to make than most answers do.
 caller = Client(raise_request_exception=False)
+
+
+def dead_ends(page: str, actor: str) -> Iterator[str]:
+    """The links, buttons and forms of a page that lead where somebody may not come. What belongs to anybody is the owner's."""
+    place = ACTORS.index(actor)
+    found = [("GET", href) for href in re.findall(r'(?:href|hx-get)="(/[^"#?]*)', page)]
+    found += [("POST", href) for href in re.findall(r'hx-post="(/[^"#?]*)', page)]
+    for form in re.findall(r"<form[^>]*>", page):
+        method = "POST" if 'method="post"' in form else "GET"
+        found += [(method, href) for href in re.findall(r'\saction="(/[^"#?]*)', form)]
+    for method, href in sorted(set(found)):
+        if not href.startswith(settings.STATIC_URL):
+            row = ROWS[resolve(unquote(href)).route]
+            if row[method][place] == "no":
+                yield f"{method} {href}"
 
 
 def call(method: str, route: str, places: list[tuple[str, dict[str, object]]], headers: dict[str, str]) -> HttpResponse:
@@ -401,8 +421,20 @@ def test_everybody_comes_where_the_table_says_and_nowhere_else(people, credentia
                 closing.extend([answer] if answer.streaming else [])
                 if met(answer) != outcome:
                     wrong.append(f"{method} {route}: {actor} meets “{met(answer)}” ({answer.status_code}), not “{outcome}”")
+                # An admin may come everywhere but to what is somebody's own.
+                if method == "GET" and actor != "admin" and is_page(answer):
+                    wrong += [f"{route} leads {actor} to {way}" for way in dead_ends(answer.text, actor)]
         for method in {"GET", "POST"} - row.keys() - ({"GET"} if "HEAD" in row else set()):
             answer = call(method, route, places, credentials["admin"])
             if answer.status_code != 405:
                 wrong.append(f"{method} {route} is answered {answer.status_code} and has no row")
     assert not wrong, "\n".join(wrong)
+
+
+def test_pages_of_an_empty_site_lead_a_viewer_nowhere_else(people, credentials):
+    lists = [route for route, row in ROWS.items() if row.get("GET") == SIGNED_IN and "<" not in route]
+    pages = {route: call("GET", route, [("", {})], credentials["viewer"]) for route in lists}
+    assert {"imports/", "data/", "products/", "held/", "queue/", "exports/"} < {r for r in pages if is_page(pages[r])}
+    assert {
+        route: found for route in lists if is_page(pages[route]) and (found := [*dead_ends(pages[route].text, "viewer")])
+    } == {}

@@ -37,8 +37,9 @@ def test_admin_shows_every_model_of_ours_and_none_of_a_library():
 def test_admin_leads_to_the_sign_in_of_the_site_and_refuses_other_roles(client, chief):
     assert client.get("/admin/products/product/")["Location"] == "/accounts/login/?next=/admin/products/product/"
     client.force_login(User.objects.create_user("ed@example.com", role=Role.EDITOR))
-    answer = client.get("/admin/", follow=True)
-    assert (answer.status_code, "only an admin may do this" in answer.content.decode()) == (403, True)
+    for path in ("/admin/", "/admin/login/", "/admin/accounts/user/", "/admin/password_change/", "/admin/no/such/page/"):
+        answer = client.get(path)
+        assert (answer.status_code, "only an admin may do this" in answer.content.decode()) == (403, True), path
     client.force_login(chief)
     assert client.get("/admin/login/", follow=True).redirect_chain == [("/admin/", 302)]
     assert client.get("/admin/").status_code == 200
