@@ -151,6 +151,7 @@ class AuditEntry(models.Model):
     detail = models.TextField(blank=True)
 
     class Meta:
+        verbose_name_plural = "audit entries"
         indexes = [
             models.Index(fields=["-at", "-id"], name="audit_at_idx"),
             models.Index(fields=["kind", "-id"], name="audit_kind_idx"),
@@ -170,6 +171,7 @@ class CacheEntry(models.Model):
     expires = models.DateTimeField(db_index=True)
 
     class Meta:
+        verbose_name_plural = "cache entries"
         db_table = "loadify_cache"
 
     def __str__(self) -> str:

@@ -36,6 +36,7 @@ class Calls(models.Model):
     number = models.PositiveIntegerField(default=0)
 
     class Meta:
+        verbose_name_plural = "calls"
         constraints = [models.UniqueConstraint(fields=["caller", "minute"], name="calls_minute_unique")]
         indexes = [models.Index(fields=["minute"], name="calls_minute_idx")]
 

@@ -48,6 +48,7 @@ class Person(models.Model):
     updated_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        verbose_name_plural = "people"
         constraints = [models.UniqueConstraint(fields=["email_key"], name="person_email_key_unique")]
         indexes = [models.Index(fields=["created_at", "id"], name="person_created")]
 

@@ -253,6 +253,7 @@ class Held(models.Model):
     row_id = models.BigIntegerField(null=True)
 
     class Meta:
+        verbose_name_plural = "held rows"
         constraints = [models.UniqueConstraint(fields=["run", "line"], name="held_run_line_unique")]
         indexes = [models.Index(fields=["state", "dataset", "due_at", "id"], name="held_due")]
 
@@ -348,6 +349,7 @@ class Inbox(models.Model):
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        verbose_name_plural = "inbox"
         constraints = [models.UniqueConstraint(fields=["run", "line"], name="inbox_run_line_unique")]
         indexes = [models.Index(fields=["at"], name="inbox_at")]
 
@@ -368,6 +370,9 @@ class Tally(models.Model):
     mended = models.JSONField(default=list)
     at = models.DateTimeField(default=timezone.now)
 
+    class Meta:
+        verbose_name_plural = "tallies"
+
     def __str__(self) -> str:
         return f"tally of import {self.run}"
 
@@ -379,6 +384,7 @@ class CountedTally(models.Model):
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        verbose_name_plural = "counted tallies"
         indexes = [models.Index(fields=["at"], name="counted_tally_at")]
 
     def __str__(self) -> str:

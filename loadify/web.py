@@ -2,11 +2,13 @@
 
 It waits for a client that reads slowly: Daphne itself takes all that an answer has to give into memory. It cuts the line
 when an answer breaks off, so that a client does not take half a file for a whole one, nor wait for the rest for ever. And it
-writes down addresses without their queries: people are searched for by e-mail and phone, which an erasure could not find there.
+writes down addresses without their queries: people are searched for by e-mail and phone, which an erasure could not find there;
+and without what opens a door to whoever reads it, the tokens of links to files and to new passwords.
 """
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -17,6 +19,8 @@ from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
 log = logging.getLogger(__name__)
+
+_TOKEN = re.compile(r"(/files/|/accounts/(?:password/reset/key|confirm-email)/)[^/?]+")
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -52,7 +56,7 @@ class WebServer(Server):  # type: ignore[misc]  # daphne carries no type hints
             [protocol] = send.args
             if not getattr(protocol, "_response_started", False):
                 raise
-            log.exception("The answer to %s broke off.", scope["path"])
+            log.exception("The answer to %s broke off.", written(scope["path"]))
             if protocol.channel is not None:
                 protocol.channel.transport.abortConnection()
 
@@ -71,7 +75,12 @@ class WebServer(Server):  # type: ignore[misc]  # daphne carries no type hints
             await protocol.producer.open.wait()
 
     def log_action(self, protocol: str, action: str, details: dict[str, Any]) -> None:
-        super().log_action(protocol, action, {**details, "path": details["path"].partition("?")[0]})
+        super().log_action(protocol, action, {**details, "path": written(details["path"])})
+
+
+def written(path: str) -> str:
+    """An address as the log has it."""
+    return _TOKEN.sub(r"\1…", path.partition("?")[0])
 
 
 class WebCommand(CommandLineInterface):  # type: ignore[misc]

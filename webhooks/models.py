@@ -84,6 +84,7 @@ class Delivery(models.Model):
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name_plural = "deliveries"
         constraints = [models.UniqueConstraint(fields=["event", "endpoint"], name="webhook_delivery_once")]
         indexes = [
             models.Index(fields=["endpoint", "next_at", "id"], name="webhook_due_idx", condition=Q(state="due")),
@@ -131,6 +132,7 @@ class Tally(models.Model):
     failed = models.PositiveIntegerField(default=0)
 
     class Meta:
+        verbose_name_plural = "tallies"
         constraints = [models.UniqueConstraint(fields=["endpoint", "hour"], name="webhook_tally_once")]
 
     def __str__(self) -> str:

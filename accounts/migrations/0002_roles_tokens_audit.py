@@ -27,6 +27,7 @@ class Migration(migrations.Migration):
                 ("expires", models.DateTimeField(db_index=True)),
             ],
             options={
+                "verbose_name_plural": "cache entries",
                 "db_table": "loadify_cache",
             },
         ),
@@ -86,6 +87,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name_plural": "audit entries",
                 "indexes": [
                     models.Index(fields=["-at", "-id"], name="audit_at_idx"),
                     models.Index(fields=["kind", "-id"], name="audit_kind_idx"),

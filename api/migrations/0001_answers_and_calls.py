@@ -23,6 +23,7 @@ class Migration(migrations.Migration):
                 ("number", models.PositiveIntegerField(default=0)),
             ],
             options={
+                "verbose_name_plural": "calls",
                 "indexes": [models.Index(fields=["minute"], name="calls_minute_idx")],
                 "constraints": [models.UniqueConstraint(fields=("caller", "minute"), name="calls_minute_unique")],
             },

@@ -92,7 +92,7 @@ def test_list_of_the_admin_counts_no_further_than_it_pages(signed_in, monkeypatc
         connection,
     ) as asked:
         page = signed_in.get("/admin/accounts/auditentry/").content.decode()
-    assert "3 audit entrys" in page
+    assert "3 audit entries" in page
     counts = [query["sql"] for query in asked if "COUNT(*)" in query["sql"] and "auditentry" in query["sql"]]
     assert len(counts) == 1 and "LIMIT 3" in counts[0]
 

@@ -95,6 +95,14 @@ def test_what_people_search_for_is_not_written_down(web: Web) -> None:
     assert "ann@" not in web.log.read_text()
 
 
+def test_tokens_of_links_are_not_written_down(web: Web) -> None:
+    requests.get(f"{web.url}/files/WyJpbXBvcnQi:1abc:s3cret", timeout=60)
+    requests.get(f"{web.url}/accounts/password/reset/key/7-s3cret/?x=1", timeout=60)
+    assert wait_until(lambda: '"GET /accounts/password/reset/key/…/" ' in web.log.read_text(), 30), web.log.read_text()
+    assert '"GET /files/…" ' in web.log.read_text()
+    assert "s3cret" not in web.log.read_text()
+
+
 def grows(web: Web) -> bool:
     before = web.written()
     time.sleep(0.3)
