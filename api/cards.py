@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from ninja import Router, Schema
 
 from api.fields import Cursor
-from api.lists import Listed, listed
+from api.lists import listed
 from api.problems import InTheWay, Invalid, Problem
 from cards import lookup
 from cards.forms import LookupForm
@@ -43,10 +43,12 @@ class ReportOut(Schema):
     reference: str
 
 
-class CardTimeline(CardOut, Listed):
-    """`events` come latest first, 50 a page; `next` and `previous` lead to others."""
+class CardTimeline(CardOut):
+    """`events` come latest first, 50 a page; `next` and `previous` are values for the parameter `cursor`."""
 
     events: list[ReportOut]
+    next: str | None
+    previous: str | None
 
 
 @router.get("", response={200: CardList, 400: Problem, 404: Problem}, summary="Find cards by id or phone")

@@ -24,16 +24,16 @@ class ContactOut(Schema):
     created_at: datetime
 
 
-class ContactPage(Listed):
-    items: list[ContactOut]
+class ContactPage(Listed[ContactOut]):
+    """`next` and `previous` are values for the parameter `cursor`; null where there is no page."""
 
 
 @router.get("", response=ContactPage, summary="List or search contacts")
 def list_contacts(
     request: HttpRequest,
     q: Typed = "",
-    first: Annotated[Day, Query(None, alias="from")] = None,
-    last: Annotated[Day, Query(None, alias="to")] = None,
+    first: Annotated[Day | None, Query(None, alias="from")] = None,
+    last: Annotated[Day | None, Query(None, alias="to")] = None,
     cursor: Cursor = "",
 ) -> dict[str, Any]:
     """25 contacts a page, newest first. `q` is a phone number in any spelling, an e-mail address, or a piece of a text; in a

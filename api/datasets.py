@@ -33,10 +33,8 @@ class DatasetOut(Schema):
     columns: list[ColumnOut]
 
 
-class RecordPage(Listed):
+class RecordPage(Listed[dict[str, Any]]):
     """Records have `id`, the dataset's columns and its date."""
-
-    items: list[dict[str, Any]]
 
 
 @router.get("", response=list[DatasetOut], summary="List datasets")
@@ -61,8 +59,8 @@ def list_records(
     request: HttpRequest,
     name: DatasetName,
     q: Typed = "",
-    first: Annotated[Day, Query(None, alias="from")] = None,
-    last: Annotated[Day, Query(None, alias="to")] = None,
+    first: Annotated[Day | None, Query(None, alias="from")] = None,
+    last: Annotated[Day | None, Query(None, alias="to")] = None,
     cursor: Cursor = "",
 ) -> dict[str, Any]:
     """25 records a page, newest first. `from` and `to` are days, both included; `q` is a piece of a text, or in a large

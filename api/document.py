@@ -50,8 +50,14 @@ _HEADERS: dict[str, dict[str, Any]] = {
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}},
     "WWW-Authenticate": {"description": "What to sign in with.", "schema": {"type": "string"}},
 }
-#: Operations that make something with an address of its own, and those that tell versions apart.
-_MAKING = {"start_import", "start_export", "create_product", "add_webhook"}
+#: Operations that make something with an address of its own: the parameter that takes its id, and operations with it.
+_MAKING = {
+    "start_import": ("public_id", ("get_import", "cancel_import", "undo_import")),
+    "start_export": ("public_id", ("get_export", "get_export_file", "cancel_export")),
+    "create_product": ("pk", ("get_product", "change_product", "delete_product")),
+    "add_webhook": ("public_id", ("get_webhook", "change_webhook", "list_deliveries", "delete_webhook")),
+}
+#: Operations that tell versions apart.
 _VERSIONED = {"create_product", "get_product", "change_product"}
 #: Answers that are no JSON, or not always.
 _TYPES: dict[str, dict[str, Any]] = {
@@ -120,6 +126,9 @@ def _describe(response: dict[str, Any], status: int, name: str) -> None:
         response["content"] = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
         headers = {401: ["WWW-Authenticate"], 429: ["Retry-After"]}.get(status, [])
     elif status != 204:
+        if made := _MAKING.get(name):
+            linked = {"parameters": {made[0]: "$response.body#/id"}}
+            response["links"] = {operation: {"operationId": operation, **linked} for operation in made[1]}
         headers = ["Location"] * (name in _MAKING) + ["ETag"] * (name in _VERSIONED)
         if types := _TYPES.get(name):
             kept = response["content"] if name == "list_rejects" else {}

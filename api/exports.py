@@ -55,8 +55,8 @@ class ExportOut(Schema):
     file: str | None
 
 
-class ExportPage(Listed):
-    items: list[ExportOut]
+class ExportPage(Listed[ExportOut]):
+    """`next` and `previous` are values for the parameter `cursor`; null where there is no page."""
 
 
 class NewExportIn(Schema):
@@ -69,8 +69,8 @@ class NewExportIn(Schema):
     )
 
     dataset: DatasetName
-    first: Day = Field(None, alias="from")
-    last: Day = Field(None, alias="to")
+    first: Day | None = Field(None, alias="from")
+    last: Day | None = Field(None, alias="to")
     format: Literal["csv", "xlsx"] = "csv"
     raw: StrictBool = False
 

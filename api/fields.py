@@ -40,9 +40,7 @@ def _in_utc(value: datetime) -> datetime:
         raise ValueError("The moment is not within the years 1 to 9999.") from None
 
 
-def _day(value: Any) -> date | None:
-    if value == "" or value is None:
-        return None
+def _day(value: Any) -> date:
     # What else pydantic takes for a day, such as seconds since 1970, is not what the document says.
     if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
         raise ValueError("Write the day like 2024-12-31.")
@@ -64,9 +62,8 @@ class _OneOf:
 
 #: A piece of text to look for.
 Typed = Annotated[str, AfterValidator(_without_nul), Field(max_length=255, json_schema_extra={"pattern": NO_NUL})]
-_DAY: dict[str, Any] = {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "maxLength": 0}]}
-#: A day of TIME_ZONE; blank for no limit.
-Day = Annotated[date | None, BeforeValidator(_day), WithJsonSchema(_DAY)]
+#: A day of TIME_ZONE.
+Day = Annotated[date, BeforeValidator(_day)]
 #: A moment with its offset.
 Moment = Annotated[AwareDatetime, BeforeValidator(_moment), AfterValidator(_in_utc)]
 #: A name that `GET /datasets` lists; whoever takes one says that it is unknown.

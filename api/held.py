@@ -36,8 +36,8 @@ class HeldOut(Schema):
     due_at: datetime
 
 
-class HeldPage(Listed):
-    items: list[HeldOut]
+class HeldPage(Listed[HeldOut]):
+    """`next` and `previous` are values for the parameter `cursor`; null where there is no page."""
 
 
 class Decided(Schema):

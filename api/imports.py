@@ -85,8 +85,8 @@ class ImportOut(Schema):
     finished_at: datetime | None
 
 
-class ImportPage(Listed):
-    items: list[ImportOut]
+class ImportPage(Listed[ImportOut]):
+    """`next` and `previous` are values for the parameter `cursor`; null where there is no page."""
 
 
 class NewImport(Schema):
@@ -137,8 +137,8 @@ class ChangeOut(Schema):
     after: dict[str, Any] | None
 
 
-class ChangePage(Listed):
-    items: list[ChangeOut]
+class ChangePage(Listed[ChangeOut]):
+    """`next` and `previous` are values for the parameter `cursor`; null where there is no page."""
 
 
 class RejectOut(Schema):
@@ -149,8 +149,8 @@ class RejectOut(Schema):
     cells: list[str]
 
 
-class RejectPage(Listed):
-    items: list[RejectOut]
+class RejectPage(Listed[RejectOut]):
+    """`next` and `previous` are values for the parameter `cursor`; null where there is no page."""
 
 
 #: Ninja knows no operation that takes one of two types.

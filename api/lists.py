@@ -1,17 +1,20 @@
 """Lists over the API: 25 items a page, and cursors that lead to the pages around."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from ninja import Schema
 
 from api.problems import InTheWay
 from pages.paging import Page
 
+Item = TypeVar("Item")
 
-class Listed(Schema):
+
+class Listed(Schema, Generic[Item]):
     """`next` and `previous` are values for the parameter `cursor`; null where there is no page."""
 
+    items: list[Item]
     next: str | None
     previous: str | None
 

@@ -37,8 +37,8 @@ class ProductOut(Schema):
     updated_at: datetime
 
 
-class ProductPage(Listed):
-    items: list[ProductOut]
+class ProductPage(Listed[ProductOut]):
+    """`next` and `previous` are values for the parameter `cursor`; null where there is no page."""
 
 
 #: As the form and the column of a file take them, which say in sentences what is wrong.

@@ -40,8 +40,8 @@ class WebhookOut(Schema):
     created_at: datetime
 
 
-class WebhookPage(Listed):
-    items: list[WebhookOut]
+class WebhookPage(Listed[WebhookOut]):
+    """`next` and `previous` are values for the parameter `cursor`; null where there is no page."""
 
 
 class NewWebhookOut(WebhookOut):
@@ -118,8 +118,8 @@ class DeliveryOut(Schema):
     last: AttemptOut | None
 
 
-class DeliveryPage(Listed):
-    items: list[DeliveryOut]
+class DeliveryPage(Listed[DeliveryOut]):
+    """`next` and `previous` are values for the parameter `cursor`; null where there is no page."""
 
 
 class Replay(Schema):

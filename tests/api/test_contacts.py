@@ -41,7 +41,7 @@ def test_contact_is_shown_and_found(call: Program, ann: Contact) -> None:
         return [item["name"] for item in call("GET", f"/contacts?{query}").json()["items"]]
 
     assert (found(""), found("q=011%2022%2033%2044"), found("q=ANN@x.am")) == (["Ben", "Ann"], ["Ann"], ["Ann"])
-    assert (found("from=2024-05-11"), found("from=&to="), found("from=2024-05-10&to=2024-05-12")) == (
+    assert (found("from=2024-05-11"), found("from=2024-05-09"), found("from=2024-05-10&to=2024-05-12")) == (
         ["Ben"],
         ["Ben", "Ann"],
         ["Ben", "Ann"],
@@ -53,6 +53,7 @@ def test_contact_is_shown_and_found(call: Program, ann: Contact) -> None:
     [
         ("q=a%00b", {"parameter": "q", "detail": "A NUL cannot be part of a text."}),
         ("from=2024-13-01", {"parameter": "from", "detail": "There is no day 2024-13-01."}),
+        ("to=", {"parameter": "to", "detail": "Write the day like 2024-12-31."}),
         ("from=1700000000", {"parameter": "from", "detail": "Write the day like 2024-12-31."}),
     ],
 )

@@ -53,6 +53,11 @@ def test_unknown_address_is_404(call: Program, path: str) -> None:
     problem(call("GET", path), 404)
 
 
+def test_unknown_address_is_404_for_every_method_without_a_csrf_token(anna: User) -> None:
+    for method in ("POST", "PATCH", "DELETE"):
+        problem(Program(anna)(method, "/products/x%0ay", {}, X_CSRFToken=""), 404)
+
+
 @pytest.mark.parametrize("number", [2**63, 10**30])
 def test_number_that_no_row_can_have_is_404(call: Program, number: int) -> None:
     problem(call("GET", f"/products/{number}"), 404)

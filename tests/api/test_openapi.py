@@ -76,6 +76,17 @@ def test_what_is_referred_to_is_there_and_nothing_is_nullable_in_an_address() ->
             assert parameter["required"] == (parameter["in"] == "path" or parameter["name"] == "confirm")
 
 
+def test_links_lead_to_operations_with_what_was_made() -> None:
+    names = {operation["operationId"]: operation for _, _, operation in OPERATIONS}
+    making = [answer for name in names for answer in names[name]["responses"].values() if "links" in answer]
+    assert len(making) == 4
+    for answer in making:
+        assert "Location" in answer["headers"]
+        for link in answer["links"].values():
+            known = {parameter["name"] for parameter in names[link["operationId"]]["parameters"]}
+            assert link["parameters"].keys() <= known
+
+
 def test_limits_of_values_are_told() -> None:
     product = DOCUMENT["components"]["schemas"]["NewProduct"]["properties"]
     assert (product["sku"]["maxLength"], product["name"]["maxLength"], product["description"]["maxLength"]) == (
