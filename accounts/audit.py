@@ -24,7 +24,8 @@ def record(
         address=address_of(request) if request else None,
         detail=detail,
     )
-    log.info("audit: %s by %s: %s", kind.value, f"user {person.pk}" if person else "nobody", detail)
+    # One line, whatever somebody has called a token.
+    log.info("audit: %s by %s: %r", kind.value, f"user {person.pk}" if person else "nobody", detail)
     return entry
 
 

@@ -132,6 +132,7 @@ class AuditEntry(models.Model):
         PASSWORD_CHANGED = "password_changed", "Changed the password"
         SECOND_FACTOR = "second_factor", "Changed the second factor"
         PERSON_ADDED = "person_added", "Added a person"
+        LINK_MADE = "link_made", "Made a link to set a password"
         ROLE_CHANGED = "role_changed", "Changed a role"
         PERSON_SWITCHED = "person_switched", "Let a person in or kept one out"
         TOKEN_MADE = "token_made", "Made a token"

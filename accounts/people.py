@@ -34,7 +34,9 @@ def password_link(person: User) -> str:
 
 
 def invite(person: User, admin: User) -> bool:
-    """Send the person the link, where the site sends mail; says whether it does."""
+    """Write down that `admin` has a link made for the person, and send it there, where the site sends mail; says whether it
+    does."""
+    audit.record(audit.Kind.LINK_MADE, admin, f"For {person.email}")
     if not settings.EMAIL_HOST:
         return False
     text = (

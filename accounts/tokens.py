@@ -5,7 +5,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from django.db.models import Q
 from django.http import HttpRequest
@@ -51,7 +51,7 @@ def find(key: str) -> Token | None:
 def note_use(token: Token, request: HttpRequest) -> None:
     """Write on the token that it was used; the log hears of it once for each address and hour."""
     now, address = timezone.now(), audit.address_of(request)
-    new = token.last_used_at is None or token.last_used_from != address or token.last_used_at.hour != now.hour
+    new = token.last_used_at is None or token.last_used_from != address or _hour(token.last_used_at) != _hour(now)
     if not new and token.last_used_at is not None and now - token.last_used_at < NOTED_EVERY:
         return
     same = Token.objects.filter(pk=token.pk).filter(Q(last_used_at=token.last_used_at))
@@ -61,3 +61,7 @@ def note_use(token: Token, request: HttpRequest) -> None:
 
 def _digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _hour(moment: datetime) -> tuple[date, int]:
+    return moment.date(), moment.hour

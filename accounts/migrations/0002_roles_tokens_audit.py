@@ -64,6 +64,7 @@ class Migration(migrations.Migration):
                             ("password_changed", "Changed the password"),
                             ("second_factor", "Changed the second factor"),
                             ("person_added", "Added a person"),
+                            ("link_made", "Made a link to set a password"),
                             ("role_changed", "Changed a role"),
                             ("person_switched", "Let a person in or kept one out"),
                             ("token_made", "Made a token"),
