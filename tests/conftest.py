@@ -193,9 +193,11 @@ def _loopback_only() -> Iterator[None]:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The whole of Loadify as bin/up starts it, in a directory of its own; started once for all tests.
 
-    Its webhooks may go to receivers of this machine, and contacts are held for no longer than a test likes to wait.
+    Its webhooks may go to receivers of this machine, contacts are held for no longer than a test likes to wait, and anybody
+    may make an account.
     """
-    with Site(tmp_path_factory.mktemp("site"), LOADIFY_WEBHOOK_ALLOW_PRIVATE="1", LOADIFY_HOLD_SECONDS="12") as site:
+    settings = {"LOADIFY_WEBHOOK_ALLOW_PRIVATE": "1", "LOADIFY_HOLD_SECONDS": "12", "LOADIFY_SIGN_UP": "1"}
+    with Site(tmp_path_factory.mktemp("site"), **settings) as site:
         yield site
 
 
