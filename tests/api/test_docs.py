@@ -25,7 +25,7 @@ CardEvent.objects.all().delete(), Endpoint.objects.all().delete()
 SAID = [
     [],
     ["event: snapshot", '"dataset": "products"', '{"items": [{"id": '],
-    ['"state": "cancelled"'],
+    ['"dataset": "products"'],
     ["name,address,discipline"],
     ['"items"', '"sku": "SHELF-1"', '"active": true'],
     ['"name": "Oak shelf, wide"', '"status": 412', '"name": "Oak shelf, wide"'],
