@@ -30,6 +30,12 @@ def _products(site, tmp_path_factory: pytest.TempPathFactory) -> None:
         "/products/?q=nothing-like-it",
         "/accounts/password/change/",
         "/accounts/logout/",
+        "/accounts/2fa/",
+        "/profile/",
+        "/profile/tokens/new/",
+        "/people/",
+        "/people/new/",
+        "/audit/",
         "/no/such/page",
     ],
 )
