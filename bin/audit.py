@@ -37,7 +37,7 @@ def main() -> int:
     if not known:
         print(
             "No service of known vulnerabilities could be asked from here, so nothing is known of the pinned packages:"
-            " run bin/check where pypi.org or api.osv.dev can be reached.",
+            " run bin/check where one of them can be reached (pip-audit says which there are).",
             file=sys.stderr,
         )
         return 0
