@@ -74,7 +74,18 @@ class Api(NinjaAPI):
     def get_openapi_operation_id(self, operation: Operation) -> str:
         return operation.view_func.__name__
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._documents: dict[str, OpenAPISchema] = {}
+
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
+        # It takes a quarter of a second to make, and stays the same while the process runs.
+        asked = f"{options} {settings.LOADIFY_URL}"
+        if asked not in self._documents:
+            self._documents[asked] = self._made(**options)
+        return self._documents[asked]
+
+    def _made(self, **options: Any) -> OpenAPISchema:
         document = super().get_openapi_schema(**options)
         document["servers"] = [{"url": settings.LOADIFY_URL}]
         document["tags"] = [{"name": name, "description": text} for name, text in _TAGS.items()]
