@@ -42,11 +42,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_spared(item: pytest.Item) -> bool:
-    """Whether it runs only with LOADIFY_FULL=1.
+    """Whether it runs only with LOADIFY_FULL=1: what is marked so, and what another test stands for.
 
     Of the looks of a page (widths, light and dark) one is enough: narrow and dark for one page, wide and light for the next. Of
     Redis and Valkey, which are the same to us, Valkey is.
     """
+    if item.get_closest_marker("whole"):
+        return True
     given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     if given.keys() >= {"width", "scheme"}:
         others = sorted(f"{name}={value}" for name, value in given.items() if name not in ("width", "scheme"))

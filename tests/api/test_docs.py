@@ -17,8 +17,9 @@ CardEvent.objects.create(card_id="ZYW8827", stage=1, phone="585949014", at="2023
 """
 CLEAR = """
 from cards.models import CardEvent
+from accounts.models import User
 from webhooks.models import Endpoint
-CardEvent.objects.all().delete(), Endpoint.objects.all().delete()
+CardEvent.objects.all().delete(), Endpoint.objects.all().delete(), User.objects.filter(email="new@example.com").delete()
 """
 
 #: What the answers to each example hold, in this order.

@@ -15,7 +15,7 @@ from tests.site import ROOT, Site
 
 pytestmark = pytest.mark.slow
 
-EXTENT = ["-n", "200"] if os.environ.get("LOADIFY_FULL") == "1" else ["-n", "10", "--phases", "examples,fuzzing"]
+EXTENT = ["-n", "200"] if os.environ.get("LOADIFY_FULL") == "1" else ["-n", "5", "--phases", "examples,fuzzing"]
 
 MAKE_TOKEN = """
 from accounts import tokens

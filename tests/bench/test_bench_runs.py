@@ -13,6 +13,8 @@ import pytest
 from bench import import_limit, memory, raw_copy, search
 from importer.readers.excel_rows import WorkbookRows
 
+#: Each of them takes half a minute to begin; the short form runs the one measurement that speaks of the main job.
+whole = pytest.mark.whole
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -46,6 +48,7 @@ def test_import_limit_gives_ratios() -> None:
 
 
 @pytest.mark.slow
+@whole
 @pytest.mark.skipif(sys.platform != "linux", reason="Only Linux tells the proportional share of memory.")
 def test_memory_is_measured() -> None:
     [result] = measured("bench.memory", "2000", "--warm-ups", "1", here=True)
@@ -67,6 +70,7 @@ def test_workbook_to_measure_has_the_records_of_the_csv(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@whole
 def test_searches_are_measured() -> None:
     report = measured("bench.search", "--rows", "1000", "--rounds", "1", "--every", "79", here=True)
     assert report["rows"] == 1_000
@@ -91,6 +95,7 @@ def test_percentile_is_the_nearest_rank(share: int, expected: float) -> None:
 
 
 @pytest.mark.slow
+@whole
 def test_webhooks_are_measured() -> None:
     report = measured("bench.webhooks", "--endpoints", "6", "--events", "10", "--seconds", "2", here=True)
     assert report["capacity"] > 0

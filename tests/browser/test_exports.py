@@ -77,7 +77,7 @@ _PAUSED = """
 from accounts.models import User
 from importer import export_control
 from importer.models import Export
-export = Export.objects.create(dataset="people", owner=User.objects.get(), state="paused")
+export = Export.objects.create(dataset="people", owner=User.objects.get(email="boss@example.com"), state="paused")
 print(export.public_id)
 """
 
