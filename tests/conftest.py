@@ -34,18 +34,20 @@ REQUIRED = {name.strip() for name in os.environ.get("LOADIFY_REQUIRE", "").split
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if os.environ.get("LOADIFY_FULL") != "1":
-        spared = [item for item in items if _is_spared(item)]
+        seen: set[tuple[Any, ...]] = set()
+        spared = [item for item in items if _is_spared(item, seen)]
         config.hook.pytest_deselected(items=spared)
         items[:] = [item for item in items if item not in spared]
     # Once a browser runs, Playwright's event loop runs in this thread to the end, and asyncio.run() is refused.
     items.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
 
 
-def _is_spared(item: pytest.Item) -> bool:
+def _is_spared(item: pytest.Item, seen: set[tuple[Any, ...]]) -> bool:
     """Whether it runs only with LOADIFY_FULL=1: what is marked so, and what another test stands for.
 
     Of the looks of a page (widths, light and dark) one is enough: narrow and dark for one page, wide and light for the next. Of
-    Redis and Valkey, which are the same to us, Valkey is.
+    Redis and Valkey, which are the same to us, Valkey is. Of a long test with several parameters the first ones are run,
+    unless it is marked `every`; `seen` are the long tests so far.
     """
     if item.get_closest_marker("whole"):
         return True
@@ -54,7 +56,12 @@ def _is_spared(item: pytest.Item) -> bool:
         others = sorted(f"{name}={value}" for name, value in given.items() if name not in ("width", "scheme"))
         narrow = crc32(" ".join([item.function.__qualname__, *others]).encode()) % 2 == 0
         return (given["width"] == 390, given["scheme"] == "dark") != (narrow, narrow)
-    return "redis" in (given.get("queue_broker"), given.get("own_redis")) and not item.get_closest_marker("slow")
+    if given and item.get_closest_marker("slow") and not item.get_closest_marker("every"):
+        test = (item.path, getattr(item, "originalname", item.name))
+        again = test in seen
+        seen.add(test)
+        return again
+    return "redis" in (given.get("queue_broker"), given.get("own_redis"))
 
 
 def missing(service: str, sentence: str) -> None:

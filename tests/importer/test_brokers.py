@@ -46,6 +46,7 @@ def hint(run: Import, broker: str) -> tuple[float, str]:
 
 
 @pytest.mark.slow
+@pytest.mark.every
 @pytest.mark.parametrize("broker", ["valkey", "redis", "rabbitmq"])
 def test_a_hint_starts_an_import(broker, request, tmp_path, monkeypatch):
     url = settings.BROKER_URL if broker == "valkey" else request.getfixturevalue(f"{broker}_url")

@@ -62,6 +62,7 @@ def check_review(run: Import) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.every
 @pytest.mark.parametrize("bucket", [2, 20_000])
 @pytest.mark.parametrize("loader", [PostgresLoader, Portable])
 def test_loading_equals_the_reference(load, monkeypatch, loader, bucket):
