@@ -104,8 +104,10 @@ class Site:
         Without Django's checks of the code, which take longer than most commands and were made when the site started.
         """
         name, *rest = arguments
+        # The shell makes none, and knows no such option.
+        quick = [] if name == "shell" else ["--skip-checks"]
         return subprocess.run(
-            [sys.executable, "manage.py", name, "--skip-checks", *rest],
+            [sys.executable, "manage.py", name, *quick, *rest],
             cwd=ROOT,
             env=self.env,
             capture_output=True,
