@@ -1,17 +1,16 @@
 """What Loadify asks of allauth: who may sign up, and that the keys of second factors are stored sealed."""
 
-import base64
-import hashlib
-from functools import cache
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
-from cryptography.fernet import Fernet
 from django.conf import settings
 from django.http import HttpRequest
 
 from accounts.models import User
+from pages.sealing import by_secret_key
+
+_PURPOSE = "loadify.accounts.second-factors"
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries no type hints
@@ -25,15 +24,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ca
         return saved
 
 
-class MfaAdapter(DefaultMFAAdapter):  # type: ignore[misc]
+class MfaAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # as above
     def encrypt(self, text: str) -> str:
-        return _vault().encrypt(text.encode()).decode()
+        return by_secret_key(_PURPOSE).encrypt(text.encode()).decode()
 
     def decrypt(self, encrypted_text: str) -> str:
-        return _vault().decrypt(encrypted_text.encode()).decode()
-
-
-@cache
-def _vault() -> Fernet:
-    key = hashlib.sha256(f"second factors {settings.SECRET_KEY}".encode()).digest()
-    return Fernet(base64.urlsafe_b64encode(key))
+        return by_secret_key(_PURPOSE).decrypt(encrypted_text.encode()).decode()

@@ -3,15 +3,12 @@
 After draft-ietf-httpapi-idempotency-key-header. Answers are kept for a day, sealed: some of them hold secrets.
 """
 
-import base64
 import hashlib
 from collections.abc import Callable
 from datetime import timedelta
-from functools import cache, wraps
+from functools import wraps
 from typing import Any
 
-from cryptography.fernet import Fernet
-from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
@@ -21,12 +18,14 @@ from accounts.callers import Caller, bearer, caller
 from accounts.models import User
 from api.models import Answer
 from api.problems import FORM_TYPE, problem
+from pages.sealing import by_secret_key
 
 #: How long an answer is kept, and how long a request may be at work before it counts as lost.
 KEPT, AT_WORK = timedelta(hours=24), timedelta(minutes=5)
 #: Headers that are part of the answer.
 _HEADERS = ("Content-Type", "Location", "ETag", "Cache-Control")
 _SWEPT = 100
+_PURPOSE = "loadify.api.answers"
 
 View = Callable[..., HttpResponse]
 
@@ -58,7 +57,7 @@ def _once(request: HttpRequest, who: Caller, key: str, work: Callable[[], HttpRe
         response = problem(request, 409, "The first request with this Idempotency-Key is still being worked on.")
         response["Retry-After"] = "1"
         return response
-    response = HttpResponse(_vault().decrypt(bytes(stored.body)), status=stored.status, headers=stored.headers)
+    response = HttpResponse(by_secret_key(_PURPOSE).decrypt(bytes(stored.body)), status=stored.status, headers=stored.headers)
     response["Idempotent-Replayed"] = "true"
     return response
 
@@ -89,7 +88,7 @@ def _kept(user: User, key: str, work: Callable[[], HttpResponse]) -> HttpRespons
         mine.delete()
         return response
     headers = {name: response[name] for name in _HEADERS if name in response}
-    mine.update(status=response.status_code, headers=headers, body=_vault().encrypt(response.content))
+    mine.update(status=response.status_code, headers=headers, body=by_secret_key(_PURPOSE).encrypt(response.content))
     old = Answer.objects.filter(at__lt=timezone.now() - KEPT).order_by("at").values_list("pk", flat=True)[:_SWEPT]
     Answer.objects.filter(pk__in=list(old)).delete()
     return response
@@ -120,9 +119,3 @@ def _fingerprint(request: HttpRequest, who: Caller) -> str:
     for part in parts:
         digest.update(len(part).to_bytes(8) + part)
     return digest.hexdigest()
-
-
-@cache
-def _vault() -> Fernet:
-    key = hashlib.sha256(f"answers {settings.SECRET_KEY}".encode()).digest()
-    return Fernet(base64.urlsafe_b64encode(key))

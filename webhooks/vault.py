@@ -3,13 +3,12 @@
 The first key seals, all of them open. To change keys, put a new one in front, reseal everything, take the old one away.
 """
 
-import base64
 from functools import cache
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.fernet import InvalidToken, MultiFernet
 from django.conf import settings
+
+from pages.sealing import fernet
 
 
 class CannotUnseal(Exception):
@@ -43,12 +42,4 @@ def reseal(token: str) -> str:
 
 @cache
 def _fernet(keys: tuple[str, ...]) -> MultiFernet:
-    return MultiFernet([Fernet(_key_of(text)) for text in keys])
-
-
-def _key_of(text: str) -> bytes:
-    # Fernet wants exactly 32 bytes, people set texts of any length. HKDF (RFC 5869) brings the one to the other, and its
-    # `info` makes it another key than anything else that is ever derived from the same text. It is not slow, as a hash of
-    # passwords is: the text must be long and random.
-    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"loadify.webhooks.vault").derive(text.encode())
-    return base64.urlsafe_b64encode(derived)
+    return MultiFernet([fernet(text, "loadify.webhooks.vault") for text in keys])
