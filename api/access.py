@@ -7,7 +7,8 @@ Others get an answer, not a redirect: programs would take the page of the sign-i
 from typing import Any
 
 from django.http import HttpRequest
-from ninja.security import HttpBearer, SessionAuth
+from ninja.security import SessionAuth
+from ninja.security.http import HttpAuthBase
 
 from accounts.access import person
 from accounts.callers import Caller, bearer, caller
@@ -30,9 +31,10 @@ def _allowed(found: Caller, right: Right) -> Caller:
     return found
 
 
-class Bearer(HttpBearer):
+class Bearer(HttpAuthBase):
     """An access token of a sign-in, or a long-lived token. One that is not good is refused, whatever cookies say."""
 
+    openapi_scheme = "bearer"
     openapi_description = "A token made on the page of one's account (lft_…), or the access token of a sign-in (JWT)."
 
     def __init__(self, right: Right) -> None:
@@ -48,9 +50,6 @@ class Bearer(HttpBearer):
         request.user = found.user
         _counted(request)
         return _allowed(found, self.right)
-
-    def authenticate(self, request: HttpRequest, token: str) -> Any:
-        raise NotImplementedError
 
 
 class Session(SessionAuth):

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal
 
-from django.conf import settings
-from django.core.exceptions import ObjectDoesNotExist
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -15,24 +13,23 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django_eventstream.views import events as eventstream
 from ninja import Field, Router, Schema, Status
-from ninja.errors import HttpError, ValidationError
+from ninja.errors import HttpError
 from pydantic import ConfigDict, StrictBool
-from pydantic import ValidationError as Findings
 
 from accounts.access import person
 from accounts.models import Right, User
+from api import sending
 from api.access import callers
 from api.fields import Cursor
 from api.lists import Listed, listed
-from api.problems import FORM_TYPE, TOO_LARGE, Forbidden, InTheWay, Problem
+from api.problems import Forbidden, InTheWay, Problem
 from importer import changes, control, downloads, unattended
 from importer.access import may_see_rows, may_steer
 from importer.download_views import rejects_csv
 from importer.intake import uploads
-from importer.models import Change, Import, Reject, StoredFile
+from importer.models import Change, Import, Reject
 from importer.relay import told_channel
-from importer.told import Told, told
-from importer.upload_views import STATUSES
+from importer.told import told
 from importer.values import BadFile, ImportProblem
 from pages.downloads import streamed
 from pages.paging import page
@@ -89,26 +86,6 @@ class ImportPage(Listed[ImportOut]):
     """`next` and `previous` are values for the parameter `cursor`; null where there is no page."""
 
 
-class NewImport(Schema):
-    """`dataset` and `layout` may be left out when headings and name of the file tell; `mapping` says {column: heading}.
-
-    `mode` is `apply`, which waits for a person only when there are warnings, or `review`, which always waits.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    dataset: str = ""
-    layout: str = ""
-    mode: Literal["review", "apply"] = "apply"
-    mapping: dict[str, str] = {}
-
-
-class Uploaded(NewImport):
-    """`upload` is the id at the end of an upload's address below /uploads/."""
-
-    upload: uuid.UUID
-
-
 class Cancel(Schema):
     """With `roll_back`, what the import has written so far is taken back."""
 
@@ -153,68 +130,29 @@ class RejectPage(Listed[RejectOut]):
     """`next` and `previous` are values for the parameter `cursor`; null where there is no page."""
 
 
-#: Ninja knows no operation that takes one of two types.
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["upload"],
-                    "additionalProperties": False,
-                    "properties": {
-                        "upload": {"type": "string", "format": "uuid"},
-                        "dataset": {"type": "string", "default": ""},
-                        "layout": {"type": "string", "default": ""},
-                        "mode": {"type": "string", "enum": ["review", "apply"], "default": "apply"},
-                        "mapping": {"type": "object", "additionalProperties": {"type": "string"}},
-                    },
-                },
-                "example": {"upload": "0198a1b2-1111-7222-8333-444455556666", "dataset": "products"},
-            },
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "additionalProperties": False,
-                    "properties": {
-                        "file": {"type": "string", "format": "binary"},
-                        "dataset": {"type": "string", "default": ""},
-                        "layout": {"type": "string", "default": ""},
-                        "mode": {"type": "string", "enum": ["review", "apply"], "default": "apply"},
-                        "mapping": {"type": "string", "description": "JSON: {column: heading}"},
-                    },
-                },
-            },
-        },
-    }
-}
-
-
 @router.post(
     "",
     response={202: ImportOut},
     auth=callers(Right.IMPORT),
     url_name="imports",
     summary="Import a file",
-    openapi_extra=_BODY,
+    openapi_extra=sending.BODY,
 )
-def start_import(request: HttpRequest, response: HttpResponse) -> Status[Told]:
+def start_import(request: HttpRequest, response: HttpResponse) -> Status[dict[str, Any]]:
     """A small file comes along as `file` of a form (multipart/form-data); a large one is uploaded in parts before, below
     /uploads/ (tus 1.0), and named by its id. When the file is refused, the upload stays for a while and can be used again."""
-    given, file = _sent(request)
+    given, file = sending.sent(request)
     wish = unattended.Wish(given.dataset, given.layout, columns=given.mapping)
     try:
         run = unattended.submit_as(file, unattended.decide(file, wish), person(request), Import.Mode(given.mode))
     except KeyError as problem:
-        raise _unfit("dataset", str(problem.args[0]), file) from None
+        raise sending.unfit("dataset", str(problem.args[0]), file) from None
     except unattended.BadMapping as problem:
-        raise _unfit(f"mapping/{problem.column}" if problem.column else "mapping", str(problem), file) from None
+        raise sending.unfit(f"mapping/{problem.column}" if problem.column else "mapping", str(problem), file) from None
     except unattended.Unclear as problem:
-        raise _unfit("dataset", f"{problem} Say which in dataset and layout.", file) from None
+        raise sending.unfit("dataset", f"{problem} Say which in dataset and layout.", file) from None
     except ImportProblem as problem:
-        raise _unfit("file" if _is_form(request) else "upload", str(problem), file) from None
+        raise sending.unfit("file" if sending.is_form(request) else "upload", str(problem), file) from None
     response["Location"] = reverse("api:import", args=[run.public_id])
     return Status(202, told(run))
 
@@ -233,7 +171,7 @@ def list_imports(
 
 
 @router.get("/{uuid:public_id}", response={200: ImportOut, 404: Problem}, url_name="import", summary="Get an import")
-def get_import(request: HttpRequest, public_id: uuid.UUID) -> Told:
+def get_import(request: HttpRequest, public_id: uuid.UUID) -> dict[str, Any]:
     return told(_get(public_id))
 
 
@@ -255,31 +193,33 @@ def follow_import(request: HttpRequest, public_id: uuid.UUID, once: bool = False
 
 
 @router.post("/{uuid:public_id}/apply", response={200: ImportOut, 409: Problem}, auth=callers(Right.IMPORT), summary="Approve")
-def apply_import(request: HttpRequest, public_id: uuid.UUID, given: Approval | None = None) -> Told:
+def apply_import(request: HttpRequest, public_id: uuid.UUID, given: Approval | None = None) -> dict[str, Any]:
     """Let an import land that waits for a review."""
     return _steer(request, public_id, lambda run, who: control.approve(run, who, given.seen if given else None))
 
 
 @router.post("/{uuid:public_id}/pause", response={200: ImportOut, 409: Problem}, auth=callers(Right.IMPORT), summary="Pause")
-def pause_import(request: HttpRequest, public_id: uuid.UUID) -> Told:
+def pause_import(request: HttpRequest, public_id: uuid.UUID) -> dict[str, Any]:
     """Within two seconds. An import that nobody resumes in time is cancelled."""
     return _steer(request, public_id, control.pause)
 
 
 @router.post("/{uuid:public_id}/resume", response={200: ImportOut, 409: Problem}, auth=callers(Right.IMPORT), summary="Resume")
-def resume_import(request: HttpRequest, public_id: uuid.UUID) -> Told:
+def resume_import(request: HttpRequest, public_id: uuid.UUID) -> dict[str, Any]:
     return _steer(request, public_id, control.resume)
 
 
 @router.post("/{uuid:public_id}/cancel", response={200: ImportOut, 409: Problem}, auth=callers(Right.IMPORT), summary="Cancel")
-def cancel_import(request: HttpRequest, public_id: uuid.UUID, given: Cancel | None = None, roll_back: bool = False) -> Told:
+def cancel_import(
+    request: HttpRequest, public_id: uuid.UUID, given: Cancel | None = None, roll_back: bool = False
+) -> dict[str, Any]:
     """What it wrote stays, or goes with `roll_back`, in the body or the address."""
     roll_back = roll_back or (given is not None and given.roll_back)
     return _steer(request, public_id, lambda run, who: control.cancel(run, who, roll_back=roll_back))
 
 
 @router.post("/{uuid:public_id}/undo", response={200: ImportOut, 409: Problem}, auth=callers(Right.IMPORT), summary="Undo")
-def undo_import(request: HttpRequest, public_id: uuid.UUID) -> Told:
+def undo_import(request: HttpRequest, public_id: uuid.UUID) -> dict[str, Any]:
     """Take back what an import that has ended wrote; records that were changed since stay."""
     return _steer(request, public_id, control.undo)
 
@@ -287,7 +227,7 @@ def undo_import(request: HttpRequest, public_id: uuid.UUID) -> Told:
 @router.post(
     "/{uuid:public_id}/retry", response={200: ImportOut, 409: Problem}, auth=callers(Right.IMPORT), summary="Try again"
 )
-def retry_import(request: HttpRequest, public_id: uuid.UUID) -> Told:
+def retry_import(request: HttpRequest, public_id: uuid.UUID) -> dict[str, Any]:
     """Only an import that failed; it goes on where it stopped."""
     return _steer(request, public_id, control.retry)
 
@@ -347,7 +287,7 @@ def _seen(request: HttpRequest, public_id: uuid.UUID) -> Import:
     return run
 
 
-def _steer(request: HttpRequest, public_id: uuid.UUID, verb: Callable[[Import, User], None]) -> Told:
+def _steer(request: HttpRequest, public_id: uuid.UUID, verb: Callable[[Import, User], None]) -> dict[str, Any]:
     """Call a verb for those who may, and tell what the import is then. Raises Http404, Forbidden, InTheWay."""
     run = _get(public_id)
     if not may_steer(person(request), run):
@@ -356,66 +296,5 @@ def _steer(request: HttpRequest, public_id: uuid.UUID, verb: Callable[[Import, U
         verb(run, person(request))
     except control.Refused as problem:
         run.refresh_from_db()
-        raise InTheWay(str(problem), stored=dict(told(run))) from None
+        raise InTheWay(str(problem), stored=told(run)) from None
     return told(run)
-
-
-def _is_form(request: HttpRequest) -> bool:
-    return request.content_type == FORM_TYPE
-
-
-def _sent(request: HttpRequest) -> tuple[NewImport, StoredFile]:
-    """What a request asks for, and the file: stored now, or uploaded before."""
-    if not _is_form(request):
-        try:
-            given = _checked(Uploaded, json.loads(request.body or b"{}"))
-        except (ValueError, RecursionError):
-            raise HttpError(400, "The body is not JSON.") from None
-        return given, _uploaded(person(request), given.upload)
-    fields: dict[str, Any] = request.POST.dict()
-    sent = request.FILES.get("file")
-    if sent is None or set(request.FILES) != {"file"}:
-        raise _invalid("/file", "Send the file as the field “file” of the form, and no other one.")
-    if (sent.size or 0) > settings.LOADIFY_FORM_LIMIT:
-        raise InTheWay(TOO_LARGE, 413)
-    if "mapping" in fields:
-        try:
-            fields["mapping"] = json.loads(fields["mapping"])
-        except (ValueError, RecursionError):
-            raise _invalid("/mapping", "The mapping is not JSON; write {column: heading}.") from None
-    form = _checked(NewImport, fields)
-    try:
-        return form, uploads.keep(person(request), sent.name or "unnamed", sent)
-    except uploads.UploadProblem as problem:
-        raise InTheWay(str(problem), STATUSES[type(problem)]) from None
-
-
-def _uploaded(owner: User, public_id: uuid.UUID) -> StoredFile:
-    try:
-        file = uploads.find(owner, public_id)
-        uploads.complete(file)
-    except ObjectDoesNotExist:
-        raise _invalid("/upload", f"There is no upload {public_id} of yours; perhaps nobody went on with it in time.") from None
-    except ImportProblem as problem:
-        raise _invalid("/upload", str(problem)) from None
-    return file
-
-
-def _checked(schema: type[Any], fields: Any) -> Any:
-    try:
-        return schema.model_validate(fields)
-    except Findings as problem:
-        found = [
-            {"loc": ("body", "given", *error["loc"]), "msg": error["msg"], "type": error["type"]} for error in problem.errors()
-        ]
-        raise ValidationError(found) from None
-
-
-def _unfit(place: str, sentence: str, file: StoredFile) -> InTheWay:
-    """The file is here and cannot be imported so; its upload may be named in another try."""
-    errors = [{"pointer": f"/{place}", "detail": sentence}]
-    return InTheWay(sentence, 422, errors=errors, stored={"upload": file.public_id})
-
-
-def _invalid(pointer: str, sentence: str) -> InTheWay:
-    return InTheWay(sentence, 422, errors=[{"pointer": pointer, "detail": sentence}])
