@@ -99,15 +99,9 @@ class Site:
             self.up = None
 
     def manage(self, *arguments: str, seconds: float = 300) -> "subprocess.CompletedProcess[str]":
-        """Run a manage.py command of this clone against the site, as a person in another terminal would.
-
-        Without Django's checks of the code, which take longer than most commands and were made when the site started.
-        """
-        name, *rest = arguments
-        # The shell makes none, and knows no such option.
-        quick = [] if name == "shell" else ["--skip-checks"]
+        """Run a manage.py command of this clone against the site, as a person in another terminal would."""
         return subprocess.run(
-            [sys.executable, "manage.py", name, *quick, *rest],
+            [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
             env=self.env,
             capture_output=True,

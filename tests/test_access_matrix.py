@@ -35,6 +35,8 @@ from products import edits
 from webhooks import endpoints, hints
 from webhooks.models import Delivery
 
+pytestmark = [pytest.mark.slow, pytest.mark.every]
+
 #: `owner` and `other` are editors; what there is belongs to `owner`. `reader` is a program of the admin whose token has the
 #: scope to read alone; it is nobody where the API and uploads end.
 ACTORS = ("anonymous", "viewer", "owner", "other", "admin", "reader")

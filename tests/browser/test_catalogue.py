@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.site import Site
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.every]
 
 Make = Callable[..., str]
 
@@ -388,7 +388,6 @@ def pages_of(make: Make, word: str) -> Iterator[tuple[str, Callable[[Page], None
     yield "wrong word", wrong("/products/delete-all/", "Delete")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_every_page_is_open_to_everybody(signed_in_page: Page, make: Make, word: str, width: int, scheme: str) -> None:

@@ -11,7 +11,7 @@ from importer.models import Import, Reject
 from importer.states import State
 from tests.importer.live_web import Web, cookie_of, step
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.every]
 
 
 @pytest.fixture

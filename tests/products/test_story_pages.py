@@ -34,6 +34,7 @@ def test_timeline_names_people_imports_and_lines_and_files_to_those_who_may_know
     anna: User,
     load: Load,
 ) -> None:
+    User.objects.filter(pk=anna.pk).update(role="editor", is_staff=False, is_superuser=False)
     run = load(HEAD + "a,One,first\n", name="secret.csv")
     Import.objects.filter(pk=run.pk).update(owner=User.objects.create_user("bob@example.com", name="Bob", role="editor"))
     product = Product.objects.get()
