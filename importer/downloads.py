@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from random import Random
 
 from django.core.files.storage import default_storage
-from django.db import close_old_connections, connection
+from django.db import connection
 
 from importer import datasets
 from importer.datasets import Dataset
@@ -44,7 +44,7 @@ def rejects(run: Import) -> Iterator[bytes]:
         found = Reject.objects.filter(run=run, line__gt=after).order_by("line")
         piece = list(found.values_list("line", "reason", "cells")[:PIECE])
         if not connection.in_atomic_block:
-            close_old_connections()
+            connection.close()
         if piece:
             yield lines(_row(line, reason, cells, again) for line, reason, cells in piece).encode()
         if len(piece) < PIECE:

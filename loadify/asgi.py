@@ -1,13 +1,14 @@
-"""The web process: live events go through `live` (loadify/live.py), everything else through Django's own handler."""
+"""The web process: live events go through `live` (loadify/live.py), everything else through a handler of whole requests."""
 
 import os
 
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loadify.settings")
-site = get_asgi_application()
+django.setup(set_prefix=False)
 
-# Only now are the apps ready that the next line needs.
+# Only now are the apps ready that the next lines need.
 from loadify.live import Live
+from loadify.threads import RequestHandler
 
-application = Live(site)
+application = Live(RequestHandler())

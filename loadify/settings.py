@@ -129,7 +129,7 @@ if not DATABASE_URL:
     raise ImproperlyConfigured(
         "DATABASE_URL is not set and no embedded database runs here. Start bin/up, or set DATABASE_URL to postgres://…"
     )
-DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=0)}
+DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=60, conn_health_checks=True)}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     DATABASES["default"].setdefault("OPTIONS", {}).update(
         {

@@ -6,7 +6,7 @@ that change meanwhile are in the file as they were when their piece was read.
 
 from collections.abc import Iterator
 
-from django.db import close_old_connections, connections
+from django.db import connections
 from django.db.models import QuerySet
 
 from importer.mended import escaped
@@ -32,7 +32,7 @@ def _piece(products: QuerySet[Product], after: str) -> tuple[bytes, str | None]:
     found = products.filter(sku_key__gt=after).order_by("sku_key").values_list("sku_key", *FIELDS)[:PIECE]
     rows = list(found)
     if not connections[products.db].in_atomic_block:
-        close_old_connections()
+        connections[products.db].close()
     # With an apostrophe more than what needs none, so that an import takes back what it was (importer/exported.py).
     text = lines([*map(escaped, texts), "true" if active else "false"] for _, *texts, active in rows)
     return text.encode(), rows[-1][0] if len(rows) == PIECE else None

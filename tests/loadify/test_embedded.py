@@ -89,7 +89,11 @@ def test_postgres_starts_stops_and_survives_kill(data_dir: Path) -> None:
         assert rows(url, "SELECT 1 FROM pg_hba_file_rules WHERE auth_method <> 'scram-sha-256'") == []
         with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
             psycopg2.connect(url.replace("loadify:", "loadify:x"))
+        verifier = "SELECT substr(rolpassword, 1, 16) FROM pg_authid WHERE rolname = current_user"
+        assert rows(url, verifier) == [("SCRAM-SHA-256$1:",)]
         rows(url, "CREATE TABLE kept AS SELECT 42 AS n")
+        # As the clusters that were made before are.
+        rows(url, f"SET scram_iterations = 4096; ALTER ROLE CURRENT_USER PASSWORD '{urlsplit(url).password}'")
 
         os.kill(process.pid, signal.SIGKILL)
         assert wait_until(process.ended, 60)
@@ -97,6 +101,7 @@ def test_postgres_starts_stops_and_survives_kill(data_dir: Path) -> None:
         assert embedded.database_url() == ""
         process = servers.postgres(data_dir, url)
         assert rows(url, "SELECT n FROM kept") == [(42,)]
+        assert rows(url, verifier) == [("SCRAM-SHA-256$1:",)]
     finally:
         assert process.stop()
     assert not (data_dir / "postgres" / "postmaster.pid").exists()
