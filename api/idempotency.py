@@ -4,6 +4,7 @@ After draft-ietf-httpapi-idempotency-key-header. Answers are kept for a day, sea
 """
 
 import hashlib
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
@@ -16,8 +17,9 @@ from django.utils import timezone
 
 from accounts.callers import Caller, bearer, caller
 from accounts.models import User
+from api import rates
 from api.models import Answer
-from api.problems import FORM_TYPE, problem
+from api.problems import FORM_TYPE, problem, too_many
 from pages.sealing import by_secret_key
 
 #: How long an answer is kept, and how long a request may be at work before it counts as lost.
@@ -26,6 +28,7 @@ KEPT, AT_WORK = timedelta(hours=24), timedelta(minutes=5)
 _HEADERS = ("Content-Type", "Location", "ETag", "Cache-Control")
 _SWEPT = 100
 _PURPOSE = "loadify.api.answers"
+_KEY = re.compile(r"[!-~]{1,255}")
 
 View = Callable[..., HttpResponse]
 
@@ -38,8 +41,8 @@ def idempotent(view: View) -> View:
         key = request.headers.get("Idempotency-Key")
         if key is None or request.method != "POST":
             return view(request, *args, **kwargs)
-        if not (0 < len(key) <= 255 and key.isascii() and key.isprintable()):
-            return problem(request, 400, "An Idempotency-Key has 1 to 255 printable ASCII characters.")
+        if not _KEY.fullmatch(key):
+            return problem(request, 400, "An Idempotency-Key has 1 to 255 visible ASCII characters, and no space.")
         who = _who(request)
         return _once(request, who, key, lambda: view(request, *args, **kwargs)) if who else view(request, *args, **kwargs)
 
@@ -57,6 +60,10 @@ def _once(request: HttpRequest, who: Caller, key: str, work: Callable[[], HttpRe
         response = problem(request, 409, "The first request with this Idempotency-Key is still being worked on.")
         response["Retry-After"] = "1"
         return response
+    try:
+        request.rate = rates.count_person(who.user)  # type: ignore[attr-defined]
+    except rates.TooMany as exc:
+        return too_many(request, exc)
     response = HttpResponse(by_secret_key(_PURPOSE).decrypt(bytes(stored.body)), status=stored.status, headers=stored.headers)
     response["Idempotent-Replayed"] = "true"
     return response
@@ -101,9 +108,10 @@ def _who(request: HttpRequest) -> Caller | None:
 
 
 def _fingerprint(request: HttpRequest, who: Caller) -> str:
-    """sha256 of what makes a request the same one: the token, too, for another may have fewer rights."""
+    """sha256 of what makes a request the same one: the token and the role, too, for others may have fewer rights."""
     digest = hashlib.sha256()
-    parts: list[bytes] = [request.get_full_path().encode(), (who.token.prefix if who.token else "").encode()]
+    token = who.token.prefix if who.token else ""
+    parts = [text.encode() for text in (request.get_full_path(), token, who.user.role)]
     if request.content_type == FORM_TYPE:
         parts += [repr(sorted(request.POST.lists())).encode()]
         for name in sorted(request.FILES):

@@ -178,7 +178,7 @@ def get_import(request: HttpRequest, public_id: uuid.UUID) -> dict[str, Any]:
 @router.get("/{uuid:public_id}/events", response={200: str, 404: Problem}, url_name="import-events", summary="Follow an import")
 def follow_import(request: HttpRequest, public_id: uuid.UUID, once: bool = False) -> HttpResponseBase:
     """Server-sent events: `event: snapshot`, with the import as JSON in `data`, at once and whenever it has moved. The stream
-    goes on until the caller leaves; with `once=1` it ends after the first event."""
+    goes on until the caller leaves, or their token ends; with `once=1` it ends after the first event."""
     run = _get(public_id)
     if once:
         data = json.dumps(told(run), cls=DjangoJSONEncoder)

@@ -139,11 +139,11 @@ def _unknown(request: HttpRequest, sentence: str) -> HttpResponse:
     try:
         rates.count_unknown(address_of(request))
     except rates.TooMany as exc:
-        return _too_many(request, exc)
+        return too_many(request, exc)
     return problem(request, 401, sentence)
 
 
-def _too_many(request: HttpRequest, exc: rates.TooMany) -> HttpResponse:
+def too_many(request: HttpRequest, exc: rates.TooMany) -> HttpResponse:
     response = problem(request, 429, str(exc))
     response["Retry-After"] = str(exc.rate.seconds)
     return response
@@ -165,7 +165,7 @@ def install(api: NinjaAPI) -> None:
 
     @api.exception_handler(rates.TooMany)
     def _slower(request: HttpRequest, exc: rates.TooMany) -> HttpResponse:
-        return _too_many(request, exc)
+        return too_many(request, exc)
 
     @api.exception_handler(Forbidden)
     def _forbidden(request: HttpRequest, exc: Forbidden) -> HttpResponse:

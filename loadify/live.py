@@ -3,22 +3,25 @@
 Behind Django's usual handler each viewer would hold a thread and a database connection while the page is open.
 """
 
+import asyncio
 import itertools
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from asgiref.sync import ThreadSensitiveContext
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.core.handlers.exception import convert_exception_to_response
 from django.middleware.security import SecurityMiddleware
 
+from accounts.callers import bearer, caller
 from importer.relay import channel_of, relay, told_channel
 
 log = logging.getLogger(__name__)
@@ -30,6 +33,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 #: Threads, and so database connections, that all viewers share. Each executor must have exactly one thread (asgiref).
 THREADS = 3
+#: Seconds between two looks at the token of a program that follows.
+LOOK = 5
 #: Milliseconds after which a browser asks again when the line was cut.
 RETRY = b"retry: 1000\n\n"
 
@@ -79,7 +84,8 @@ class Live:
                 self.viewers -= 1
 
     async def watch(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run one viewer's request to its end. A stream that breaks is ended, so that the browser comes again."""
+        """Run one viewer's request to its end. A stream that breaks is ended, so that the browser comes again; that of a
+        program is ended, too, when its token is not good any more."""
         started = first_part_sent = False
 
         async def send_on(event: Mapping[str, Any]) -> None:
@@ -94,7 +100,20 @@ class Live:
         relay.wake()
         try:
             async with ThreadSensitiveContext(executor=next(self.executors)):
-                await self.events(scope, receive, send_on)
+                followed = asyncio.ensure_future(self.events(scope, receive, send_on))
+                request = ASGIRequest(scope, BytesIO())
+                look = None if bearer(request) is None else LOOK
+                try:
+                    while not (await asyncio.wait({followed}, timeout=look))[0]:
+                        if not await sync_to_async(caller)(request):
+                            followed.cancel()
+                finally:
+                    followed.cancel()
+                    await asyncio.wait({followed})
+            if followed.cancelled():
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            else:
+                followed.result()
         except Exception:
             log.exception("The live events of %s broke off.", scope["path"])
             if not started:

@@ -1,9 +1,10 @@
-"""The web server: Daphne, with three manners it lacks. `python -m loadify.web` takes the arguments of `python -m daphne`.
+"""The web server: Daphne, with four manners it lacks. `python -m loadify.web` takes the arguments of `python -m daphne`.
 
 It waits for a client that reads slowly: Daphne itself takes all that an answer has to give into memory. It cuts the line
-when an answer breaks off, so that a client does not take half a file for a whole one, nor wait for the rest for ever. And it
-writes down addresses without their queries: people are searched for by e-mail and phone, which an erasure could not find there;
-and without what opens a door to whoever reads it, the tokens of links to files and to new passwords.
+when an answer breaks off, so that a client does not take half a file for a whole one, nor wait for the rest for ever. It leaves
+forms to Django: Twisted would read each of them into memory first, and hang up without a word on one that it cannot read. It
+writes down addresses without their queries: people are searched for by e-mail and phone, which an erasure could not find
+there; and without what opens a door to whoever reads it, the tokens of links to files and to new passwords.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from daphne import http_protocol
 from daphne.cli import CommandLineInterface
 from daphne.http_protocol import WebRequest
 from daphne.server import Server
@@ -41,6 +43,15 @@ class Tap:
 
     def stopProducing(self) -> None:
         self.open.set()
+
+
+class Request(WebRequest):  # type: ignore[misc]
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, parsePOSTFormSubmission=False, **options)
+
+
+# By this name Daphne's factory makes its requests.
+http_protocol.WebRequest = Request
 
 
 class WebServer(Server):  # type: ignore[misc]  # daphne carries no type hints

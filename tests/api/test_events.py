@@ -8,6 +8,7 @@ from accounts.models import Right, User
 from importer.models import Import
 from importer.states import State
 from importer.told import told
+from loadify.live import LOOK
 from tests.importer.live_web import Viewer, Web, step
 
 
@@ -47,5 +48,10 @@ def test_program_with_a_token_follows_an_import(web: Web, transactional_db: None
         404,
         "application/problem+json",
     )
-    tokens.revoke(token, viewer)
+    with Viewer(web.port, path, headers=headers) as program:
+        program.snapshot()
+        assert program.silent(LOOK + 1)
+        tokens.revoke(token, viewer)
+        with pytest.raises(EOFError):
+            program.snapshot(LOOK + 10)
     assert refused(path, **headers) == (401, "application/problem+json")

@@ -28,6 +28,18 @@ def test_post_with_a_key_happens_once(shop: Shop) -> None:
         "another request" in problem(shop.post("/products", {"sku": "K-2", "name": "x"}, Idempotency_Key="abc"), 422)["detail"]
     )
     problem(shop.post("/products", new, Idempotency_Key=""), 400)
+    problem(shop.post("/products", new, Idempotency_Key="a b"), 400)
+    problem(shop.post("/products", new, Idempotency_Key="a" * 256), 400)
+
+
+def test_answer_is_given_again_to_the_same_role_only_and_counts_as_a_call(shop: Shop, settings) -> None:
+    settings.LOADIFY_API_RATE = 2
+    answers = [shop.post("/products", NEW, Idempotency_Key="abc") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [201, 201, 429]
+    settings.LOADIFY_API_RATE = 0
+    User.objects.update(role=Role.VIEWER)
+    problem(shop.post("/products", NEW, Idempotency_Key="abc"), 422)
+    assert shop.post("/products", NEW, Idempotency_Key="def").status_code == 403
 
 
 def test_key_is_of_one_person_and_its_answer_is_sealed(shop: Shop) -> None:

@@ -19,7 +19,7 @@ PATH = "/imports/0195aaaa-bbbb-7ccc-8ddd-eeeeffff0000/events"
 
 
 def scope(path: str = PATH, query: bytes = b"", headers: tuple[tuple[bytes, bytes], ...] = ()) -> dict[str, Any]:
-    return {"type": "http", "path": path, "query_string": query, "headers": headers}
+    return {"type": "http", "method": "GET", "path": path, "query_string": query, "headers": headers}
 
 
 def visit(live: Live, path: str = PATH) -> list[dict[str, Any]]:

@@ -72,6 +72,11 @@ def test_answer_that_fails_before_it_began_is_a_500(web: Web) -> None:
     assert requests.get(f"{web.url}/refuses", timeout=60).status_code == 500
 
 
+def test_form_that_cannot_be_read_is_left_to_the_application(web: Web) -> None:
+    form = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert requests.post(f"{web.url}/parts", data=b"--x--\r\n", headers=form, timeout=60).text == "partpartpart"
+
+
 def test_client_that_does_not_read_stops_the_answer_and_one_that_goes_ends_it(web: Web) -> None:
     with socket.create_connection(("127.0.0.1", web.port), timeout=60) as line:
         line.sendall(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
