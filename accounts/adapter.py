@@ -3,9 +3,10 @@
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from accounts.models import User
 from pages.sealing import by_secret_key
@@ -22,6 +23,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ca
         user.role = settings.LOADIFY_SIGN_UP_ROLE
         saved: User = super().save_user(request, user, form, commit)
         return saved
+
+    def pre_login(self, request: HttpRequest, user: User, *, signup: bool, **more: Any) -> HttpResponse | None:
+        """Who did not sign up was let in by an admin: where addresses have to be confirmed, theirs is."""
+        if not signup and not EmailAddress.objects.filter(user=user).exists():
+            EmailAddress.objects.create(user=user, email=user.email.lower(), verified=True, primary=True)
+        refused: HttpResponse | None = super().pre_login(request, user, signup=signup, **more)
+        return refused
 
 
 class MfaAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # as above

@@ -41,7 +41,7 @@ _IF_NONE_MATCH = {
     "in": "header",
     "name": "If-None-Match",
     "required": False,
-    "description": "The ETag of the version that is known; where it is the present one, the answer is 304. What is no ETag is passed over.",
+    "description": "The ETag of the version that is known; where it is the present one, the answer is 304. Else passed over.",
     "schema": {"type": "string"},
 }
 _HEADERS: dict[str, dict[str, Any]] = {

@@ -190,7 +190,8 @@ ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
-ACCOUNT_EMAIL_VERIFICATION = "none"
+# Where mail can be sent, signing up looks the same whether or not an address is taken: the mail says it.
+ACCOUNT_EMAIL_VERIFICATION = "mandatory" if LOADIFY_SIGN_UP and os.environ.get("EMAIL_HOST", "").strip() else "none"
 ACCOUNT_LOGOUT_ON_GET = False
 # Tries that go wrong: for one e-mail address and from one address of the network.
 ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/5m/key"}
