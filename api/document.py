@@ -29,13 +29,15 @@ _KEY = {
     "description": "The same request with the same key happens once: for 24 hours it is given the first answer again.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
-_ETAG = '^(W/)?"[!#-~]{1,100}"$'
+_ETAG = '(W/)?"[!#-~]{0,100}"'
+#: RFC 9110 §13.1.1.
+IF_MATCH = rf"^(\*|{_ETAG}(, *{_ETAG})*)$"
 _IF_MATCH = {
     "in": "header",
     "name": "If-Match",
     "required": False,
     "description": "The ETag of the version that may be changed; another one is answered 412.",
-    "schema": {"type": "string", "pattern": _ETAG},
+    "schema": {"type": "string", "pattern": IF_MATCH},
 }
 _IF_NONE_MATCH = {
     "in": "header",

@@ -1,5 +1,6 @@
 """Products over the API: the same search, the same rules and the same verbs as on the pages."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, NoReturn
@@ -7,11 +8,13 @@ from typing import Annotated, Any, Literal, NoReturn
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from ninja import Field, Router, Schema, Status
+from ninja.errors import ValidationError
 from pydantic import AfterValidator, ConfigDict, StrictBool, WithJsonSchema
 
 from accounts.access import person
 from accounts.models import Right
 from api.access import callers
+from api.document import IF_MATCH
 from api.fields import NO_NUL, VISIBLE, Cursor, Number, Typed
 from api.lists import Listed, listed
 from api.problems import InTheWay, Invalid, Problem
@@ -193,8 +196,15 @@ def _checked(values: Mapping[str, Any]) -> ProductForm:
 
 def _seen(request: HttpRequest, stored: Product) -> datetime | None:
     """The version that If-Match asks for (RFC 9110 §13.1.1); None when any will do."""
-    header = request.headers.get("If-Match", "").strip()
-    if not header or header == "*":
+    if "If-Match" not in request.headers:
+        return None
+    header = request.headers["If-Match"].strip()
+    if not re.fullmatch(IF_MATCH, header):
+        # An empty one, say, of a variable that was never set: to take it for none would go over somebody else's change.
+        raise ValidationError(
+            [{"loc": ("header", "If-Match"), "msg": "Write an ETag in its quotes, several with commas, or *."}]
+        )
+    if header == "*":
         return None
     if etag(stored) not in _tags(header):
         raise _stale(stored)

@@ -73,6 +73,9 @@ def test_patch_with_the_version_seen_goes_through_once(call: Program, mug: Produ
     found = problem(call("PATCH", f"/products/{mug.pk}", {"name": "Glass"}, If_Match=seen), 412)
     assert (found["stored"]["name"], found["stored"]["id"]) == ("Cup", mug.pk)
     problem(call("DELETE", f"/products/{mug.pk}", If_Match=seen), 412)
+    for broken in ("", seen.strip('"'), f"{seen} {seen}", f"{seen},"):
+        refused = problem(call("PATCH", f"/products/{mug.pk}", {"name": "Glass"}, If_Match=broken), 422)
+        assert refused["errors"][0]["parameter"] == "If-Match"
     assert call("PATCH", f"/products/{mug.pk}", {"name": "Glass"}, If_Match="*").status_code == 200
     several = f'"1", {etag(call, mug.pk)}'
     assert call("PATCH", f"/products/{mug.pk}", {"name": "Jug"}, If_Match=several).status_code == 200
