@@ -193,6 +193,7 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 # Where mail can be sent, signing up looks the same whether or not an address is taken: the mail says it.
 ACCOUNT_EMAIL_VERIFICATION = "mandatory" if LOADIFY_SIGN_UP and os.environ.get("EMAIL_HOST", "").strip() else "none"
 ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 # Tries that go wrong: for one e-mail address and from one address of the network.
 ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/5m/key"}
 ACCOUNT_SESSION_REMEMBER = True

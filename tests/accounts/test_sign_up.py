@@ -41,7 +41,9 @@ def test_page_says_the_same_of_a_new_address_and_of_one_that_is_taken(eva: User,
     own = re.compile(r'"X-CSRFToken": "\w+"|(new|eva)@')
     assert own.sub("", new.text) == own.sub("", taken.text)
     assert [message.to for message in mail.outbox] == [["new@example.com"], ["eva@example.com"]]
-    assert "already exists" in mail.outbox[1].body
+    assert "You have one already" in mail.outbox[1].body
+    assert all(" at http://testserver." in message.body for message in mail.outbox)
+    assert [message.subject for message in mail.outbox] == ["Your e-mail address at Loadify", "Your account at Loadify"]
     assert User.objects.count() == 2
 
 

@@ -53,7 +53,13 @@ def test_answer_does_not_tell_who_has_an_account(eva: User, client: Client, sett
         client.post("/accounts/password/reset/", {"email": email}) for email in ("eva@example.com", "nobody@example.com")
     ]
     assert {(answer.status_code, answer["Location"]) for answer in answers} == {(302, "/accounts/password/reset/done/")}
-    assert len(mail.outbox) == 2 and mail.outbox[0].to == ["eva@example.com"]
+    known, unknown = mail.outbox
+    assert "at http://testserver." in known.body and "at http://testserver." in unknown.body
+    assert known.to == ["eva@example.com"] and "/accounts/password/reset/key/" in known.body
+    assert "no account" in unknown.body and "signup" not in unknown.body
+    settings.LOADIFY_SIGN_UP = True
+    client.post("/accounts/password/reset/", {"email": "nobody@example.com"})
+    assert "/accounts/signup/" in mail.outbox[-1].body
 
 
 def test_tries_are_throttled_and_a_right_password_does_not_help(eva: User, client: Client) -> None:

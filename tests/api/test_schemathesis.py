@@ -115,7 +115,9 @@ def test_api_is_what_its_document_says(api_site: Site, tmp_path: Path) -> None:
     (tmp_path / "said.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
     assert done.returncode == 0, (done.stdout + done.stderr)[-20_000:]
     [selected, tested] = re.findall(r"(?:Selected|Tested):\s+(\d+)", done.stdout)
-    assert selected == tested == str(len(re.findall(r'"operationId"', (ROOT / "tests/api/openapi.json").read_text())))
+    document = json.loads((ROOT / "tests/api/openapi.json").read_text(encoding="utf-8"))
+    operations = [operation for path in document["paths"].values() for operation in path.values() if "operationId" in operation]
+    assert int(selected) == int(tested) == len(operations)
     [cases] = re.findall(r"(\d+) generated", done.stdout)
     # Some have no data, so they have one example.
     assert int(cases) > 8000, done.stdout[-3000:]
