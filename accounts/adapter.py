@@ -27,7 +27,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ca
     def pre_login(self, request: HttpRequest, user: User, *, signup: bool, **more: Any) -> HttpResponse | None:
         """Who did not sign up was let in by an admin: where addresses have to be confirmed, theirs is."""
         if not signup and not EmailAddress.objects.filter(user=user).exists():
-            EmailAddress.objects.create(user=user, email=user.email.lower(), verified=True, primary=True)
+            # Two browsers may sign in for the first time at once.
+            EmailAddress.objects.get_or_create(
+                user=user, email=user.email.lower(), defaults={"verified": True, "primary": True}
+            )
         refused: HttpResponse | None = super().pre_login(request, user, signup=signup, **more)
         return refused
 
