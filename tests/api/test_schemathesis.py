@@ -119,5 +119,4 @@ def test_api_is_what_its_document_says(api_site: Site, tmp_path: Path) -> None:
     operations = [operation for path in document["paths"].values() for operation in path.values() if "operationId" in operation]
     assert int(selected) == int(tested) == len(operations)
     [cases] = re.findall(r"(\d+) generated", done.stdout)
-    # Some have no data, so they have one example.
-    assert int(cases) > 8000, done.stdout[-3000:]
+    assert int(cases) >= 200 * len(operations), done.stdout[-3000:]
