@@ -156,7 +156,9 @@ def change_product(request: HttpRequest, response: HttpResponse, pk: Number, giv
     return product
 
 
-@router.delete("/{int:pk}", auth=callers(Right.EDIT), response={204: None, 412: Problem, 422: Problem}, summary="Delete a product")
+@router.delete(
+    "/{int:pk}", auth=callers(Right.EDIT), response={204: None, 412: Problem, 422: Problem}, summary="Delete a product"
+)
 def delete_product(request: HttpRequest, pk: Number) -> Status[None]:
     """If-Match as in changing one."""
     try:
