@@ -41,6 +41,7 @@ STATUSES: dict[type[intake.UploadProblem], int] = {
     intake.Busy: 423,
     intake.Expired: 410,
     intake.DiskFull: 507,
+    intake.StorageAway: 503,
     intake.InUse: 403,
 }
 
