@@ -164,13 +164,17 @@ def take_bucket() -> Iterator[Outcome]:
     if not turn.take():
         return
 
+    def is_mine() -> bool:
+        return not turn.is_half_over() or turn.take()
+
     def go_on() -> None:
-        if turn.is_half_over() and not turn.take():
+        if not is_mine():
             raise StorageProblem("Another process has taken over.")
 
     try:
         for found in bucket.waiting(go_on):
-            go_on()
+            if not is_mine():
+                return
             yield from _take_object(found)
     finally:
         turn.give_back()

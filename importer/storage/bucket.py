@@ -232,14 +232,12 @@ class BucketStorage(S3Storage):  # type: ignore[misc]  # django-storages carries
         return {"id": upload, "parts": [*sent, [answer["ETag"], len(data)]]}
 
     def _complete(self, path: str, parts: Parts, size: int) -> None:
+        if self.exists(path) and self.size(path) == size:
+            # By a process that could not say so any more.
+            return
         listed = [{"PartNumber": number, "ETag": etag} for number, (etag, _) in enumerate(parts["parts"], 1)]
-        try:
-            with _sentences(path):
-                self.client.complete_multipart_upload(**self._at(path), UploadId=parts["id"], MultipartUpload={"Parts": listed})
-        except FileNotFoundError:
-            # Done before, by a process that could not say so any more; or the parts are lost.
-            if self.size(path) != size:
-                raise
+        with _sentences(path):
+            self.client.complete_multipart_upload(**self._at(path), UploadId=parts["id"], MultipartUpload={"Parts": listed})
 
     def _abort(self, key: str, upload: str) -> None:
         try:
@@ -297,7 +295,7 @@ def _sentences(name: str) -> Iterator[None]:
         yield
     except ClientError as problem:
         code = str(problem.response.get("Error", {}).get("Code", ""))
-        if code in {"404", "NoSuchKey", "NoSuchUpload", "NotFound"}:
+        if code in {"404", "NoSuchKey", "NoSuchUpload", "NotFound", "InvalidPart"}:
             raise FileNotFoundError(name) from problem
         log.warning("Storage refuses: %s", problem)
         if code in {"412", "PreconditionFailed"}:
