@@ -151,7 +151,7 @@ def take_all(root: Path, quiet: float, wish: Wish, wait: bool = False) -> Iterat
             with claim as claimed:
                 if claimed is not None:
                     yield _take(claimed, wish, wait)
-        except (StorageProblem, uploads.DiskFull, uploads.StorageAway) as problem:
+        except (StorageProblem, uploads.DiskFull) as problem:
             yield Outcome(name, problem=str(problem), waits=True)
         except OSError as problem:
             yield Outcome(name, problem=f"{quote(name)} cannot be taken: {problem.strerror}.", waits=True)
@@ -190,7 +190,7 @@ def _take_object(found: bucket.Found) -> Iterator[Outcome]:
     except FileNotFoundError:
         # Its owner took it back, or has put another one there, which is had at the next look.
         log.info("%s is not there any more.", found.path)
-    except (StorageProblem, uploads.DiskFull, uploads.StorageAway) as problem:
+    except (StorageProblem, uploads.DiskFull) as problem:
         yield Outcome(found.name, problem=str(problem), waits=True)
 
 
@@ -200,7 +200,7 @@ def _take(claimed: folder.Claimed | bucket.Found, wish: Wish, wait: bool) -> Out
         run, note = file.imports.first(), ""
         if run is None:
             run, note = submit(file, wish)
-    except (DatabaseError, OSError, StorageProblem, uploads.DiskFull, uploads.StorageAway):
+    except (DatabaseError, OSError, StorageProblem, uploads.DiskFull):
         # It stays where it is, and is tried again.
         raise
     except Unclear as problem:

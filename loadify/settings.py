@@ -103,6 +103,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "importer.storage_away.StorageAwayMiddleware",
 ]
 
 ROOT_URLCONF = "loadify.urls"

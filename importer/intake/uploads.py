@@ -60,7 +60,7 @@ class DiskFull(UploadProblem):
     """There is no room for the part; the parts before it are safe."""
 
 
-class StorageAway(UploadProblem):
+class StorageAway(UploadProblem, StorageProblem):
     """Storage does not answer, or it is not the one that the other machines of this site have."""
 
 

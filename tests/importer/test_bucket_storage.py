@@ -286,6 +286,20 @@ def test_import_goes_on_when_storage_is_back(owner: User, away, s3: S3, settings
     assert (run.state, run.created) == (State.DONE, 12_000)
 
 
+def test_pages_and_programs_are_told_that_storage_is_away(owner: User, away, client, caplog) -> None:
+    run = control.submit(uploads.keep(owner, "prices.csv", io.BytesIO(products_csv(3))), "products", owner)
+    client.force_login(owner)
+    link = client.get(f"/imports/{run.public_id}/file").url
+    away()
+    for path, type_ in ((link, "text/html"), (f"/api/v1/imports/{run.public_id}/file", "application/problem+json")):
+        answer = client.get(path)
+        assert (answer.status_code, answer["Retry-After"], answer["Content-Type"].partition(";")[0]) == (503, "10", type_)
+        assert "Storage does not answer at the moment; try again shortly." in answer.content.decode()
+    page = client.get(f"/imports/prepare/{run.file.public_id}/?dataset=products")
+    assert page.status_code == 422 and "Storage does not answer" in page.content.decode()
+    assert link not in caplog.text
+
+
 @pytest.mark.parametrize("kind", [Export.Format.CSV, Export.Format.XLSX])
 def test_export_is_written_into_the_bucket_and_goes_with_its_days(owner: User, kind: str) -> None:
     Product.objects.bulk_create(Product(sku=f"A-{number}", sku_key=f"a-{number}", name="Mug") for number in range(3_000))
