@@ -92,14 +92,14 @@ def postgres(data_dir: Path, url: str, settings: dict[str, str] | None = None) -
     return process
 
 
-def valkey(data_dir: Path, url: str) -> Process:
+def valkey(data_dir: Path, url: str, settings: dict[str, str] | None = None) -> Process:
     """Start Valkey at the address and return when it answers. Raises CannotStart."""
     address = urlsplit(url)
     directory = data_dir / "valkey"
     directory.mkdir(mode=0o700, exist_ok=True)
-    settings = VALKEY_SETTINGS | {"port": str(address.port), "requirepass": str(address.password)}
+    named = VALKEY_SETTINGS | {"port": str(address.port), "requirepass": str(address.password)} | (settings or {})
     # In a file, not in the arguments, which every user of the machine can list.
-    write_secret(directory / "valkey.conf", "".join(f"{name} {value}\n" for name, value in settings.items()))
+    write_secret(directory / "valkey.conf", "".join(f"{name} {value}\n" for name, value in named.items()))
     program = Program("valkey", [str(_valkey_binary()), str(directory / "valkey.conf")], cwd=directory, grace=15)
     return _started(program, data_dir, lambda: _valkey_answers(url), 60)
 

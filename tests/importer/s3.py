@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 class S3:
     """A server with an empty bucket called `loadify`; `stop` and `start` lose what is in it, `freeze` does not."""
 
-    def __init__(self, host: str = "127.0.0.1") -> None:
-        self.host, self.port = host, free_port()
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.host, self.port = host, port or free_port()
         self.start()
 
     def start(self) -> None:
