@@ -21,6 +21,7 @@ from importer.models import (
     HeldValue,
     Import,
     Inbox,
+    Maintenance,
     Mapping,
     Reject,
     StagedRow,
@@ -136,6 +137,12 @@ class HeartbeatAdmin(ReadOnlyAdmin):
 class DatasetLockAdmin(ReadOnlyAdmin):
     list_display = ("dataset", "run", "attempt", "holder", "lease_until", "missing_indexes")
     list_select_related = ("run",)
+
+
+@admin.register(Maintenance)
+class MaintenanceAdmin(ReadOnlyAdmin):
+    note = "The switch is turned on the page Maintenance."
+    list_display = ("closed_at", "reason", "person")
 
 
 @admin.register(Mapping)

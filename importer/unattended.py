@@ -12,7 +12,7 @@ from pathlib import Path
 from django.db import DatabaseError, transaction
 
 from accounts.models import User
-from importer import control, datasets, locks, mapping, mended, preview, recognition, runner, sweep
+from importer import control, datasets, locks, maintenance, mapping, mended, preview, recognition, runner, sweep
 from importer.intake import folder, uploads
 from importer.models import Import, StoredFile
 from importer.options import Options
@@ -140,16 +140,19 @@ def take_all(root: Path, quiet: float, wish: Wish, wait: bool = False) -> Iterat
     """Import the finished files of a folder, in the order of their names; first those that a killed process had taken.
 
     Each ends in its `done` folder, or in `failed` with a sentence beside it: when it was refused, or, if one is to `wait` for
-    the end of each import, when that failed.
+    the end of each import, when that failed. While no new imports are taken files stay where they are.
     """
     claims = [(place.name, folder.claim_again(root, place)) for place in folder.taken(root)]
     claims += [(name, folder.claim(root, name, quiet)) for name in folder.finished(root, quiet)]
     for name, claim in claims:
+        if switch := maintenance.closed():
+            yield Outcome(name, problem=maintenance.sentence(switch), waits=True)
+            continue
         try:
             with claim as claimed:
                 if claimed is not None:
                     yield _take(claimed, wish, wait)
-        except uploads.DiskFull as problem:
+        except (maintenance.Closed, uploads.DiskFull) as problem:
             yield Outcome(name, problem=str(problem), waits=True)
         except OSError as problem:
             yield Outcome(name, problem=f"{quote(name)} cannot be taken: {problem.strerror}.", waits=True)
@@ -161,7 +164,7 @@ def _take(claimed: folder.Claimed, wish: Wish, wait: bool) -> Outcome:
         run, note = file.imports.first(), ""
         if run is None:
             run, note = submit(file, wish)
-    except (DatabaseError, OSError, uploads.DiskFull):
+    except (DatabaseError, OSError, maintenance.Closed, uploads.DiskFull):
         # It stays where it is, and is tried again.
         raise
     except Unclear as problem:
