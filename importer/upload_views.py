@@ -70,13 +70,21 @@ def new(request: HttpRequest) -> HttpResponse:
             return _go_on(request, _file_of(request, form), form.cleaned_data["dataset"])
         except StoredFile.DoesNotExist:
             form.add_error("file", "The file that was sent is not here any more. Choose it again.")
-        except maintenance.Closed as problem:
-            form.add_error("file", str(problem))
+        except maintenance.Closed:
+            # The page says why, in place of the form.
             status = 503
         except ImportProblem as problem:
             form.add_error("file", str(problem))
+    response = render_part(request, "importer/new.html", "importer/_new_form.html", _around(request, form), status=status)
+    if status == 503:
+        response["Retry-After"] = str(maintenance.RETRY_AFTER)
+    return response
+
+
+def _around(request: HttpRequest, form: NewImport) -> dict[str, object]:
+    """What the page says besides the form; `closed` in place of it."""
     switch = maintenance.closed()
-    context = {
+    return {
         "form": form,
         "datasets": datasets.all(),
         "form_limit": settings.LOADIFY_FORM_LIMIT,
@@ -84,7 +92,6 @@ def new(request: HttpRequest) -> HttpResponse:
         "closed": maintenance.sentence(switch) if switch else "",
         "warnings": quotas.warnings(person(request).pk),
     }
-    return render_part(request, "importer/new.html", "importer/_new_form.html", context, status=status)
 
 
 def _wanted(request: HttpRequest) -> dict[str, str]:
