@@ -29,6 +29,7 @@ from importer.download_views import rejects_csv
 from importer.intake import uploads
 from importer.models import Change, Import, Reject
 from importer.relay import told_channel
+from importer.states import State
 from importer.told import told
 from importer.values import BadFile, ImportProblem
 from pages.downloads import streamed
@@ -170,7 +171,8 @@ def list_imports(
         runs = runs.filter(owner=person(request))
     asked = {"dataset": dataset.replace("\0", ""), "state": state}
     found = page(runs.filter(**{name: value for name, value in asked.items() if value}), cursor, ("id",), PAGE, descending=True)
-    places = turns.places() if any(run.state == "queued" for run in found.rows) else {}
+    queued = {run.pk for run in found.rows if run.state == State.QUEUED}
+    places = turns.places(queued) if queued else {}
     return listed(found, (told(run, False, places.get(run.pk)) for run in found.rows))
 
 

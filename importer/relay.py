@@ -89,7 +89,8 @@ def stamps(public_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Stamp]:
         .values_list("public_id", "pk", "version", "state", "holder_id", "ahead")
     )
     found = list(rows)
-    places = turns.places() if any(state == State.QUEUED for _, _, _, state, _, _ in found) else {}
+    queued = {pk for _, pk, _, state, _, _ in found if state == State.QUEUED}
+    places = turns.places(queued) if queued else {}
     clock = int(time.time()) // WHILE_WAITING
     return {
         public_id: Stamp(version, holder, ahead or 0, clock) if state == State.WAITING else Stamp(version, place=places.get(pk))

@@ -8,9 +8,10 @@ A message to a worker only says "look". The worker takes the import that is firs
    being read, which goes on later from its checkpoint.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -52,18 +53,19 @@ class Place:
     own: int | None = None
 
 
-@dataclass(frozen=True)
-class _Turn:
+class _Turn(NamedTuple):
+    """Sorts by when it is due: by each field in turn. A queue may be long, so this is no class of more weight."""
+
+    #: Its owner has as many imports running as one may have.
+    is_full: bool
+    #: A large file that gives way to small ones.
+    gives_way: bool
+    #: Imports that its owner has had of late.
+    had: int
+    at: datetime
     pk: int
     owner: int | None
-    large: bool
-    #: From then on a large file counts like a small one.
-    at: datetime
-    is_full: bool
-    had: int
-
-    def key(self, now: datetime) -> tuple[bool, bool, int, datetime, int]:
-        return self.is_full, self.large and self.at > now, self.had, self.at, self.pk
+    is_large: bool
 
 
 def is_large(size: int | None) -> bool:
@@ -96,7 +98,7 @@ def take(free: Hands) -> Attempt | None:
             # Else two workers would each find the last place of a person free.
             _stand_in_line()
         for turn in _line(_ready()):
-            if turn.is_full or (turn.large and not free.for_large):
+            if turn.is_full or (turn.is_large and not free.for_large):
                 continue
             attempt = Attempt.claim(turn.pk)
             if attempt is not None:
@@ -116,7 +118,7 @@ def make_room(worker: str) -> bool:
     """
     if settings.LOADIFY_WORKERS > 1 or not settings.LOADIFY_LARGE_FILE:
         return False
-    if not any(not turn.large and not turn.is_full for turn in _line(Q(state=State.QUEUED))):
+    if not any(not turn.is_large and not turn.is_full for turn in _line(Q(state=State.QUEUED))):
         return False
     now = timezone.now()
     at_it = Import.objects.filter(heartbeat__worker__startswith=worker, file__size__gt=settings.LOADIFY_LARGE_FILE)
@@ -125,20 +127,24 @@ def make_room(worker: str) -> bool:
     return bool(found.update(wanted=Import.Wanted.YIELD, turn_at=now + KEEP))
 
 
-def places() -> dict[int, Place]:
-    """Where each queued import stands, by its pk, in two queries. Places move: others come, end, are small or large."""
+def places(wanted: Collection[int] | None = None) -> dict[int, Place]:
+    """Where queued imports stand, by pk: all of them, or the `wanted` ones. Two queries, which read the whole queue.
+
+    Places move: others come, end, and are small or large.
+    """
     running = _running()
     line = _line(Q(state=State.QUEUED), running)
     at_work = sum(counts[0] for counts in running.values())
     return {
         turn.pk: Place(number, at_work, running[turn.owner][0] if turn.is_full else None)
         for number, turn in enumerate(line, start=1)
+        if wanted is None or turn.pk in wanted
     }
 
 
 def place(run: Import) -> Place | None:
     """Where an import stands; None when it is not queued."""
-    return places().get(run.pk) if run.pk and run.state == State.QUEUED else None
+    return places({run.pk}).get(run.pk) if run.pk and run.state == State.QUEUED else None
 
 
 def _ready() -> Q:
@@ -152,14 +158,14 @@ def _line(which: Q, running: dict[int | None, tuple[int, int]] | None = None) ->
     """Imports in their order. What belongs to nobody, from folders and the command line, counts as one person's."""
     running = _running() if running is None else running
     most = settings.LOADIFY_PERSON_IMPORTS
-    rows: Iterable[tuple[int, int | None, int | None, datetime]]
-    rows = Import.objects.filter(which).values_list("pk", "owner_id", "file__size", "turn_at")
-    turns = []
+    rows = Import.objects.filter(which).order_by().values_list("pk", "owner_id", "file__size", "turn_at")
+    now, turns = timezone.now(), []
     for pk, owner, size, at in rows:
-        now_running, had = running.get(owner, (0, 0))
-        turns.append(_Turn(pk, owner, is_large(size), at, 0 < most <= now_running, had))
-    now = timezone.now()
-    return sorted(turns, key=lambda turn: turn.key(now))
+        at_work, had = running.get(owner, (0, 0))
+        large = is_large(size)
+        turns.append(_Turn(0 < most <= at_work, large and at > now, had, at, pk, owner, large))
+    # No two have the same pk, so nothing behind it is ever compared.
+    return sorted(turns)
 
 
 def _running() -> dict[int | None, tuple[int, int]]:

@@ -38,7 +38,8 @@ def index(request: HttpRequest) -> HttpResponse:
     if before:
         runs = runs.filter(public_id__lt=before)
     found = list(runs[: PAGE + 1])
-    places = turns.places() if any(run.state == State.QUEUED for run in found[:PAGE]) else {}
+    queued = {run.pk for run in found[:PAGE] if run.state == State.QUEUED}
+    places = turns.places(queued) if queued else {}
     rows = [
         (run, snapshot(run, False, place), may_see_rows(request.user, run), silent_for(run, place))
         for run in found[:PAGE]

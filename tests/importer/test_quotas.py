@@ -74,9 +74,7 @@ def test_whole_file_is_refused_before_it_is_read(settings: Any, ada: User, tmp_p
     settings.LOADIFY_STORAGE_QUOTA = 1000
     (tmp_path / "a.csv").write_bytes(b"x" * 1001)
     with (tmp_path / "a.csv").open("rb") as stream:
-        with pytest.raises(
-            uploads.DiskFull, match="The storage is too full: 0 bytes of 1.0 kB are used"
-        ):
+        with pytest.raises(uploads.DiskFull, match="The storage is too full: 0 bytes of 1.0 kB are used"):
             uploads.keep(None, "a.csv", stream)
         assert stream.tell() == 0
     with pytest.raises(uploads.DiskFull):

@@ -61,9 +61,14 @@ def order() -> list[int]:
     return list(turns.places())
 
 
-def test_small_file_goes_before_a_large_one_that_came_earlier() -> None:
+def test_small_file_goes_before_a_large_one_that_came_earlier(ada: User) -> None:
     large, small = queued(size=LARGE, ago=60), queued()
     assert (taken(), taken(), taken()) == (small, large, None)
+    # Also when its owner has had more of late.
+    running(ada)
+    large, small = queued(size=LARGE, ago=100), queued(ada)
+    Import.objects.filter(owner=None).exclude(pk=large.pk).delete()
+    assert order() == [small.pk, large.pk]
 
 
 def test_large_file_that_has_waited_a_second_for_each_mib_goes_before_later_ones() -> None:
