@@ -142,7 +142,7 @@ class Snapshot:
 
 def snapshot(run: Import, ask: bool = True, place: Place | None = None) -> Snapshot:
     """Look at `run` as it was loaded. Without `ask` no query, and with it only for an import in line: two for who holds the
-    dataset while it waits, two for its `place` while it is queued, unless that is given."""
+    dataset while it waits, three for its `place` while it is queued, unless that is given."""
     state = State(run.state)
     began = undo_began(run) or run.started_at
     elapsed = ((run.finished_at or timezone.now()) - began).total_seconds() if began else None

@@ -79,7 +79,7 @@ def told_channel(public_id: uuid.UUID | str) -> str:
 
 
 def stamps(public_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Stamp]:
-    """The stamp of each import there is, in one query; while one of them is queued, in the two more of the whole queue."""
+    """The stamp of each import there is, in one query; while one of them is queued, in three more of the whole queue."""
     lock = DatasetLock.objects.filter(dataset=OuterRef("dataset")).values("run_id")[:1]
     longer = Import.objects.filter(dataset=OuterRef("dataset"), state=State.WAITING, pk__lt=OuterRef("pk")).order_by()
     ahead_of = longer.values("dataset").annotate(ahead=Count("pk")).values("ahead")

@@ -16,7 +16,7 @@ _AS_STORED = (
 def told(run: Import, ask: bool = True, place: Place | None = None) -> dict[str, Any]:
     """`phase` is the step at work or to go on with, "" before the first; `percent` is 0 to 100; `version` grows by step.
 
-    `position` is 1 for the one that is next, None for one that is not queued: two queries, unless its `place` is given or
+    `position` is 1 for the one that is next, None for one that is not queued: three queries, unless its `place` is given or
     nobody is to `ask`.
     """
     place = place or (turns.place(run) if ask else None)

@@ -2,9 +2,10 @@
 
 A message to a worker only says "look". The worker takes the import that is first in line, whichever it was told of:
 
-1. Small files come before large ones, until a large one has waited a second for each MiB that it has.
-2. Then comes who has had the fewest imports of late, and then who has waited the longest.
-3. Of the hands of a worker one takes small files only. A worker with a single hand takes it from a large file that is still
+1. An import that has its dataset comes first, whatever its size: others wait for it.
+2. Small files come before large ones, until a large one has waited a second for each MiB that it has.
+3. Then comes who has had the fewest imports of late, and then who has waited the longest.
+4. Of the hands of a worker one takes small files only. A worker with a single hand takes it from a large file that is still
    being read, which goes on later from its checkpoint.
 """
 
@@ -56,6 +57,8 @@ class Place:
 class _Turn(NamedTuple):
     """Sorts by when it is due: by each field in turn. A queue may be long, so this is no class of more weight."""
 
+    #: Its dataset is not its own.
+    holds_nothing: bool
     #: Its owner has as many imports running as one may have.
     is_full: bool
     #: A large file that gives way to small ones.
@@ -128,7 +131,7 @@ def make_room(worker: str) -> bool:
 
 
 def places(wanted: Collection[int] | None = None) -> dict[int, Place]:
-    """Where queued imports stand, by pk: all of them, or the `wanted` ones. Two queries, which read the whole queue.
+    """Where queued imports stand, by pk: all of them, or the `wanted` ones. Three queries, which read the whole queue.
 
     Places move: others come, end, and are small or large.
     """
@@ -159,11 +162,13 @@ def _line(which: Q, running: dict[int | None, tuple[int, int]] | None = None) ->
     running = _running() if running is None else running
     most = settings.LOADIFY_PERSON_IMPORTS
     rows = Import.objects.filter(which).order_by().values_list("pk", "owner_id", "file__size", "turn_at")
+    holders = set(DatasetLock.objects.filter(run__state=State.QUEUED).values_list("run_id", flat=True))
     now, turns = timezone.now(), []
     for pk, owner, size, at in rows:
         at_work, had = running.get(owner, (0, 0))
-        large = is_large(size)
-        turns.append(_Turn(0 < most <= at_work, large and at > now, had, at, pk, owner, large))
+        free = pk not in holders
+        large, full = free and is_large(size), free and 0 < most <= at_work
+        turns.append(_Turn(free, full, large and at > now, had, at, pk, owner, large))
     # No two have the same pk, so nothing behind it is ever compared.
     return sorted(turns)
 

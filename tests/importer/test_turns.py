@@ -161,6 +161,17 @@ def test_next_in_line_of_a_free_dataset_has_its_turn_too() -> None:
     assert taken() == late
 
 
+def test_import_that_has_its_dataset_comes_first_whatever_its_size(settings: Any, ada: User) -> None:
+    """It was resumed, or its worker died: others wait for it, perhaps for as long as another large file is read."""
+    settings.LOADIFY_PERSON_IMPORTS = 1
+    running(ada, LARGE)
+    small, holder = queued(), queued(ada, LARGE)
+    assert order() == [small.pk, holder.pk]
+    DatasetLock.objects.create(dataset="products", run=holder)
+    assert order() == [holder.pk, small.pk]
+    assert taken(Hands(free=1, for_large=False)) == holder
+
+
 def test_hint_of_one_import_brings_the_one_whose_turn_it_is(submit, monkeypatch) -> None:
     sent: list[int] = []
     monkeypatch.setattr("importer.runner.hint", sent.append)
