@@ -140,7 +140,7 @@ def _describe(response: dict[str, Any], status: int, name: str) -> None:
     headers = []
     if status >= 400:
         response["content"] = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-        headers = {401: ["WWW-Authenticate"], 429: ["Retry-After"]}.get(status, [])
+        headers = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}.get(status, [])
     elif status != 204:
         if made := _MAKING.get(name):
             linked = {"parameters": {made[0]: "$response.body#/id"}}

@@ -23,12 +23,13 @@ from api.access import callers
 from api.fields import Cursor
 from api.lists import Listed, listed
 from api.problems import Forbidden, InTheWay, Problem
-from importer import changes, control, downloads, unattended
+from importer import changes, control, downloads, maintenance, turns, unattended
 from importer.access import may_see_rows, may_steer
 from importer.download_views import rejects_csv
 from importer.intake import uploads
 from importer.models import Change, Import, Reject
 from importer.relay import told_channel
+from importer.states import State
 from importer.told import told
 from importer.values import BadFile, ImportProblem
 from pages.downloads import streamed
@@ -58,14 +59,15 @@ StateName = Literal[
 
 
 class ImportOut(Schema):
-    """`lines` are those read so far, and the six counts behind it add up to it at the end. `phase` is the step at work, or the
-    one to go on with; `percent` is 0 to 100. `version` grows with every step. `consuming`: rows are sent through a queue, and
-    consumers store them."""
+    """`position` is the place in line of an import that is queued, 1 for the next one. `lines` are those read so far, and the
+    six counts behind it add up to it at the end. `phase` is the step at work, or the one to go on with; `percent` is 0 to 100.
+    `version` grows with every step. `consuming`: rows are sent through a queue, and consumers store them."""
 
     id: uuid.UUID
     dataset: str
     layout: str
     state: StateName
+    position: int | None
     phase: Literal["", "staging", "comparing", "applying", "indexing", "publishing", "consuming", "undoing"]
     lines: int
     created: int
@@ -132,7 +134,7 @@ class RejectPage(Listed[RejectOut]):
 
 @router.post(
     "",
-    response={202: ImportOut},
+    response={202: ImportOut, 503: Problem, 507: Problem},
     auth=callers(Right.IMPORT),
     url_name="imports",
     summary="Import a file",
@@ -151,6 +153,8 @@ def start_import(request: HttpRequest, response: HttpResponse) -> Status[dict[st
         raise sending.unfit(f"mapping/{problem.column}" if problem.column else "mapping", str(problem), file) from None
     except unattended.Unclear as problem:
         raise sending.unfit("dataset", f"{problem} Say which in dataset and layout.", file) from None
+    except maintenance.Closed:
+        raise
     except ImportProblem as problem:
         raise sending.unfit("file" if sending.is_form(request) else "upload", str(problem), file) from None
     response["Location"] = reverse("api:import", args=[run.public_id])
@@ -167,7 +171,9 @@ def list_imports(
         runs = runs.filter(owner=person(request))
     asked = {"dataset": dataset.replace("\0", ""), "state": state}
     found = page(runs.filter(**{name: value for name, value in asked.items() if value}), cursor, ("id",), PAGE, descending=True)
-    return listed(found, map(told, found.rows))
+    queued = {run.pk for run in found.rows if run.state == State.QUEUED}
+    places = turns.places(queued) if queued else {}
+    return listed(found, (told(run, False, places.get(run.pk)) for run in found.rows))
 
 
 @router.get("/{uuid:public_id}", response={200: ImportOut, 404: Problem}, url_name="import", summary="Get an import")

@@ -18,6 +18,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from accounts.audit import address_of
 from api import rates
+from importer import maintenance
 from importer.storage.parts import StorageProblem
 
 log = logging.getLogger(__name__)
@@ -167,6 +168,12 @@ def install(api: NinjaAPI) -> None:
     @api.exception_handler(rates.TooMany)
     def _slower(request: HttpRequest, exc: rates.TooMany) -> HttpResponse:
         return too_many(request, exc)
+
+    @api.exception_handler(maintenance.Closed)
+    def _closed(request: HttpRequest, exc: maintenance.Closed) -> HttpResponse:
+        response = problem(request, 503, str(exc))
+        response["Retry-After"] = str(maintenance.RETRY_AFTER)
+        return response
 
     @api.exception_handler(Forbidden)
     def _forbidden(request: HttpRequest, exc: Forbidden) -> HttpResponse:

@@ -22,6 +22,7 @@ from importer.models import (
     Import,
     Inbox,
     Lease,
+    Maintenance,
     Mapping,
     Reject,
     StagedRow,
@@ -148,6 +149,12 @@ class LeaseAdmin(ReadOnlyAdmin):
 @admin.register(StorageMark)
 class StorageMarkAdmin(ReadOnlyAdmin):
     list_display = ("text",)
+
+
+@admin.register(Maintenance)
+class MaintenanceAdmin(ReadOnlyAdmin):
+    note = "The switch is turned on the page Maintenance."
+    list_display = ("closed_at", "reason", "person")
 
 
 @admin.register(Mapping)

@@ -70,6 +70,7 @@ class Attempt:
                 version=F("version") + 1,
                 wanted="",
                 started_at=seen.started_at or timezone.now(),
+                turn_at=timezone.now(),
             )
             if not won:
                 return None

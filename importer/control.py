@@ -14,7 +14,7 @@ from django.db.models import F
 
 from accounts import audit
 from accounts.models import User
-from importer import datasets, runner, stopping
+from importer import datasets, maintenance, runner, stopping, turns
 from importer import undo as undoing
 from importer.broker.choice import can_queue
 from importer.datasets import Dataset
@@ -47,7 +47,7 @@ def submit(
 
     Raises BadFile when the file is empty or has not arrived in full, or the dataset has layouts and `layout` names none of
     them; KeyError when there is no such dataset; Refused when the file was deleted, or rows of it are to go through a queue
-    and cannot.
+    and cannot; Closed while no new imports are taken.
     """
     meant = datasets.get(dataset)
     if meant.layouts or layout:
@@ -61,9 +61,16 @@ def submit(
             f"Only {file.received:,} of {file.size:,} bytes of {quote(file.name)} have arrived; finish the upload first."
         )
     with transaction.atomic():
+        maintenance.keep_open()
         _keep(file)
         run = Import.objects.create(
-            file=file, dataset=dataset, layout=layout, owner=owner, mode=mode, options=(options or Options()).as_json()
+            file=file,
+            dataset=dataset,
+            layout=layout,
+            owner=owner,
+            mode=mode,
+            options=(options or Options()).as_json(),
+            turn_at=turns.turn_of(file.size),
         )
         transaction.on_commit(lambda: runner.hint(run.pk))
     return run

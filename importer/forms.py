@@ -268,3 +268,15 @@ class EraseForm(forms.Form):
         except BadValue as problem:
             raise forms.ValidationError(str(problem)) from None
         return text
+
+
+class CloseForm(forms.Form):
+    """Why no new imports are taken: what `maintenance.close` takes."""
+
+    reason = forms.CharField(
+        label="What people are told",
+        max_length=200,
+        required=False,
+        help_text="Why, and until when. May be left blank.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "the database is being moved, until 14:00"}),
+    )

@@ -108,7 +108,7 @@ def send_news(run: Import) -> None:
     assert run.owner is not None
     context = {
         "run": run,
-        "progress": snapshot(run, ask_holder=False),
+        "progress": snapshot(run, ask=False),
         "url": f"{settings.LOADIFY_URL}/imports/{run.public_id}/",
     }
     text = render_to_string("importer/news.txt", context)

@@ -6,6 +6,7 @@ import uuid
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from importer.states import EXPORT_MOVES, FINAL, ExportState, State
@@ -163,11 +164,15 @@ class Import(models.Model):
     samples = models.JSONField(default=list, blank=True)
 
     queued_at = models.DateTimeField(default=timezone.now)
+    #: While it is queued: when its turn has come, however small others are. Else since when it has had it (importer/turns.py).
+    #: The database knows the default, too: while a release goes out, the one before it still queues imports.
+    turn_at = models.DateTimeField(default=timezone.now, db_default=Now())
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [
+            models.Index(fields=["finished_at"], name="import_finished_idx"),
             models.Index(fields=["dataset", "id"], name="import_waiting_idx", condition=~models.Q(state__in=sorted(FINAL))),
             models.Index(fields=["owner", "-id"], name="import_owner_idx"),
         ]
@@ -188,6 +193,23 @@ class Import(models.Model):
     def counted(self) -> int:
         """Lines that are in a bucket already; equals `lines` when the import is done."""
         return self.created + self.updated + self.unchanged + self.superseded + self.held + self.rejected
+
+
+class Maintenance(models.Model):
+    """Whether new imports are taken: one row, with the key 1 (importer/maintenance.py)."""
+
+    #: Since when none are; None while they are taken.
+    closed_at = models.DateTimeField(null=True)
+    #: What people are told of it.
+    reason = models.CharField(max_length=200, blank=True)
+    #: Who turned the switch last; nobody when it was done on the command line.
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        verbose_name_plural = "maintenance"
+
+    def __str__(self) -> str:
+        return "no new imports are taken" if self.closed_at else "imports are taken"
 
 
 class Mapping(models.Model):

@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from importer import datasets
+from importer import datasets, turns
 from importer.models import DatasetLock, Import
 from importer.pictures import Point, speed_over_time
 from importer.recognition import Kind
 from importer.states import FINAL, NEEDS_SOMEBODY, WORKING, State
+from importer.turns import Place
 from importer.values import BadFile
 
 #: phase → where it begins and how much of the bar is its own, in percent.
@@ -62,6 +63,9 @@ class Holder:
     who: str
     #: It was paused in the middle, so it may be long until it lets go.
     is_paused: bool = False
+    #: A guess at how long the import that has the dataset still takes, and how many others come before this one.
+    seconds_left: float | None = None
+    ahead: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,8 @@ class Snapshot:
     phases: tuple[Phase, ...]
     error: str
     waiting_for: Holder | None
+    #: Where in line it stands while it is queued.
+    place: Place | None
     #: When a paused import is cancelled by itself.
     cancelled_at: datetime | None
     #: Rows it wrote that no undo has taken back.
@@ -134,8 +140,9 @@ class Snapshot:
         return tuple(bucket for bucket in self.buckets if bucket.count)
 
 
-def snapshot(run: Import, ask_holder: bool = True) -> Snapshot:
-    """Look at `run` as it was loaded. One query when it waits and `ask_holder`: who holds the dataset; else none."""
+def snapshot(run: Import, ask: bool = True, place: Place | None = None) -> Snapshot:
+    """Look at `run` as it was loaded. Without `ask` no query, and with it only for an import in line: two for who holds the
+    dataset while it waits, three for its `place` while it is queued, unless that is given."""
     state = State(run.state)
     began = undo_began(run) or run.started_at
     elapsed = ((run.finished_at or timezone.now()) - began).total_seconds() if began else None
@@ -160,7 +167,8 @@ def snapshot(run: Import, ask_holder: bool = True) -> Snapshot:
         points=() if is_undo(run) else speed_over_time(run.samples),
         phases=phases(run),
         error=run.error,
-        waiting_for=holder(run) if state == State.WAITING and ask_holder else None,
+        waiting_for=holder(run) if state == State.WAITING and ask else None,
+        place=place or (turns.place(run) if ask else None),
         cancelled_at=run.paused_at + timedelta(seconds=settings.LOADIFY_PAUSE_LIMIT)
         if state == State.PAUSED and run.paused_at
         else None,
@@ -317,19 +325,25 @@ def waited(run: Import, elapsed: float | None) -> float | None:
     return elapsed - worked if elapsed - worked > SHORT_WAIT else None
 
 
-def silent_for(run: Import) -> float | None:
-    """Seconds for which no worker has been heard of that ought to be at it; None while all is well.
+def silent_for(run: Import, place: Place | None = None) -> float | None:
+    """Seconds for which no worker has been heard of that ought to be at it; None while all is well, and while it stands in line
+    at its `place` because others run.
 
     One query for its heartbeat, unless that was loaded with the import.
     """
     now = timezone.now()
-    if run.state == State.QUEUED and not run.attempt:
+    if run.state == State.QUEUED and not run.attempt and not (place and place.running):
         seconds = (now - run.queued_at).total_seconds()
         return seconds if seconds > PATIENCE else None
     heartbeat = getattr(run, "heartbeat", None) if run.state in WORKING else None
     if heartbeat is None or (now - heartbeat.lease_until).total_seconds() < PATIENCE:
         return None
     return float((now - heartbeat.beat_at).total_seconds())
+
+
+def ahead(run: Import) -> int:
+    """How many others wait longer for the same dataset: they come first, because of two files the later one wins."""
+    return Import.objects.filter(dataset=run.dataset, state=State.WAITING, pk__lt=run.pk).count()
 
 
 def holder(run: Import) -> Holder | None:
@@ -339,6 +353,6 @@ def holder(run: Import) -> Holder | None:
         return None
     if lock.run is not None:
         who, is_paused = str(lock.run.owner or "the command line"), lock.run.state == State.PAUSED
-        return None if lock.run.is_final else Holder(lock.run.public_id, who, is_paused)
+        return None if lock.run.is_final else Holder(lock.run.public_id, who, is_paused, seconds_left(lock.run), ahead(run))
     held = lock.lease_until is not None and lock.lease_until > timezone.now()
     return Holder(None, lock.holder) if held and lock.holder else None

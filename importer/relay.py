@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from django.core.exceptions import PermissionDenied
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import DatabaseError, connection
-from django.db.models import OuterRef, Subquery
+from django.db.models import Count, OuterRef, Subquery
 from django.http import Http404, HttpRequest
 from django.template.loader import render_to_string
 from django_eventstream import send_event
@@ -25,10 +25,12 @@ from django_eventstream.event import Event
 from django_eventstream.storage import StorageBase
 from django_eventstream.views import get_listener_manager
 
+from importer import turns
 from importer.models import DatasetLock, Import
 from importer.progress import snapshot
 from importer.states import State
 from importer.told import told
+from importer.turns import Place
 
 log = logging.getLogger(__name__)
 
@@ -38,16 +40,23 @@ LINGER = 10.0
 #: A payload older than this is rendered anew for who joins late, so that the clock on it is right (seconds).
 FRESH = 1.0
 
+#: What is said of time left while an import waits is said anew after so many seconds.
+WHILE_WAITING = 10
+
 #: Of an import: its channel for pages, and the one for programs.
 _CHANNEL = re.compile(r"import-(?:told-)?([0-9a-f-]{36})")
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """What tells whether there is news: the version, and for an import that waits also who holds its dataset."""
+    """What tells whether there is news: the version; for an import that waits also who holds its dataset, how many come
+    before it, and the clock, because the holder comes nearer to its end; for a queued one its place in line."""
 
     version: int
-    holder: int | None
+    holder: int | None = None
+    ahead: int = 0
+    clock: int = 0
+    place: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -70,23 +79,30 @@ def told_channel(public_id: uuid.UUID | str) -> str:
 
 
 def stamps(public_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Stamp]:
-    """The stamp of each import there is, in one query."""
+    """The stamp of each import there is, in one query; while one of them is queued, in three more of the whole queue."""
     lock = DatasetLock.objects.filter(dataset=OuterRef("dataset")).values("run_id")[:1]
+    longer = Import.objects.filter(dataset=OuterRef("dataset"), state=State.WAITING, pk__lt=OuterRef("pk")).order_by()
+    ahead_of = longer.values("dataset").annotate(ahead=Count("pk")).values("ahead")
     rows = (
         Import.objects.filter(public_id__in=list(public_ids))
-        .annotate(holder_id=Subquery(lock))
-        .values_list("public_id", "version", "state", "holder_id")
+        .annotate(holder_id=Subquery(lock), ahead=Subquery(ahead_of))
+        .values_list("public_id", "pk", "version", "state", "holder_id", "ahead")
     )
+    found = list(rows)
+    queued = {pk for _, pk, _, state, _, _ in found if state == State.QUEUED}
+    places = turns.places(queued) if queued else {}
+    clock = int(time.time()) // WHILE_WAITING
     return {
-        public_id: Stamp(version, holder_id if state == State.WAITING else None)
-        for public_id, version, state, holder_id in rows
+        public_id: Stamp(version, holder, ahead or 0, clock) if state == State.WAITING else Stamp(version, place=places.get(pk))
+        for public_id, pk, version, state, holder, ahead in found
     }
 
 
 def render(public_id: uuid.UUID, stamp: Stamp) -> Payload:
     """Load and render one import. Raises Import.DoesNotExist."""
     run = Import.objects.get(public_id=public_id)
-    progress = snapshot(run)
+    place = (stamp.place or turns.place(run)) if run.state == State.QUEUED else None
+    progress = snapshot(run, place=place)
     html = render_to_string("importer/_progress.html", {"progress": progress})
     data = {
         "version": progress.version,
@@ -96,7 +112,7 @@ def render(public_id: uuid.UUID, stamp: Stamp) -> Payload:
         "final": progress.is_final,
         "html": html,
     }
-    return Payload(stamp, json.dumps(data), json.dumps(told(run), cls=DjangoJSONEncoder), time.monotonic())
+    return Payload(stamp, json.dumps(data), json.dumps(told(run, False, place), cls=DjangoJSONEncoder), time.monotonic())
 
 
 class Relay:

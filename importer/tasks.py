@@ -13,12 +13,11 @@ from celery import shared_task
 from celery.signals import worker_init, worker_shutting_down
 from django.conf import settings
 from django.db import connection
-from django.db.models.functions import Now
 
-from importer import exports, held, mails, results, runner, sweep, unattended
-from importer.attempt import Attempt, worker_name
+from importer import exports, held, mails, maintenance, results, runner, sweep, turns, unattended
+from importer.attempt import worker_name
 from importer.intake import identity
-from importer.models import Export, Heartbeat, Import
+from importer.models import Export, Import
 from importer.states import WORKING, ExportState
 from importer.storage.parts import StorageProblem
 from importer.values import shown
@@ -50,14 +49,21 @@ def _one_by_one() -> Iterator[None]:
 
 @shared_task(name="importer.run")
 def run(run_id: int) -> None:
-    """Run an import, unless this worker has its hands full: one process is kept free for the timetable."""
+    """Run the import whose turn it is, unless this worker has its hands full: one process is kept free for the timetable.
+
+    `run_id` is why to look; when its turn comes later, it is found by who looks then.
+    """
     # Counted and claimed by one process at a time: else hints that come together would each find the last place free.
     if not _sees_storage():
         return
     with _one_by_one():
-        attempt = Attempt.claim(run_id) if _has_a_hand_free() else None
+        free = turns.hands(_me())
+        attempt = turns.take(free)
     if attempt is not None:
         runner.work(attempt)
+        _hint_first()
+    elif not free.free and turns.make_room(_me()):
+        log.info("A large import makes room for a small one.")
 
 
 @shared_task(name="importer.export")
@@ -66,9 +72,10 @@ def export(export_id: int) -> None:
     if not _sees_storage():
         return
     with _one_by_one():
-        claimed = exports.claim(export_id) if _has_a_hand_free() else None
+        claimed = exports.claim(export_id) if turns.hands(_me()).free else None
     if claimed is not None:
         exports.work(claimed)
+        _hint_first()
 
 
 def _sees_storage() -> bool:
@@ -81,11 +88,16 @@ def _sees_storage() -> bool:
     return True
 
 
-def _has_a_hand_free() -> bool:
-    mine = worker_name(os.getppid(), 0)[:-1]
-    imports = Heartbeat.objects.filter(worker__startswith=mine, lease_until__gt=Now(), run__state__in=WORKING)
-    writing = Export.objects.filter(worker__startswith=mine, lease_until__gt=Now(), state=ExportState.WRITING)
-    return imports.count() + writing.count() < settings.LOADIFY_WORKERS
+def _me() -> str:
+    """This worker as its processes sign, up to their numbers."""
+    return worker_name(os.getppid(), 0)[:-1]
+
+
+def _hint_first() -> None:
+    """A hand is free again: what was queued when there was none need not wait for the timetable."""
+    following = turns.first()
+    if following is not None:
+        runner.hint(following)
 
 
 @shared_task(name="importer.sweep")
@@ -126,6 +138,8 @@ def tidy() -> None:
 @shared_task(name="importer.scan")
 def scan() -> None:
     """Import what lies in the watched folder; of several scans at once each takes other files."""
+    if maintenance.closed():
+        return
     try:
         for outcome in unattended.take_all(Path(settings.LOADIFY_FOLDER), settings.LOADIFY_FOLDER_SETTLE, unattended.Wish()):
             log.info("Folder: %s: %s", shown(outcome.name), outcome.problem or outcome.run)
@@ -136,6 +150,8 @@ def scan() -> None:
 @shared_task(name="importer.scan_bucket")
 def scan_bucket() -> None:
     """Import what lies in the bucket."""
+    if maintenance.closed():
+        return
     try:
         for outcome in unattended.take_bucket():
             log.info("Bucket: %s: %s", shown(outcome.name), outcome.problem or outcome.run)

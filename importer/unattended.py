@@ -12,7 +12,7 @@ from pathlib import Path
 from django.db import DatabaseError, transaction
 
 from accounts.models import User
-from importer import control, datasets, locks, mapping, mended, preview, recognition, runner, sweep
+from importer import control, datasets, locks, maintenance, mapping, mended, preview, recognition, runner, sweep
 from importer.intake import bucket, folder, uploads
 from importer.leases import Turn
 from importer.models import Import, StoredFile
@@ -142,16 +142,19 @@ def take_all(root: Path, quiet: float, wish: Wish, wait: bool = False) -> Iterat
     """Import the finished files of a folder, in the order of their names; first those that a killed process had taken.
 
     Each ends in its `done` folder, or in `failed` with a sentence beside it: when it was refused, or, if one is to `wait` for
-    the end of each import, when that failed.
+    the end of each import, when that failed. While no new imports are taken files stay where they are.
     """
     claims = [(place.name, folder.claim_again(root, place)) for place in folder.taken(root)]
     claims += [(name, folder.claim(root, name, quiet)) for name in folder.finished(root, quiet)]
     for name, claim in claims:
+        if switch := maintenance.closed():
+            yield Outcome(name, problem=maintenance.sentence(switch), waits=True)
+            continue
         try:
             with claim as claimed:
                 if claimed is not None:
                     yield _take(claimed, wish, wait)
-        except (StorageProblem, uploads.DiskFull) as problem:
+        except (StorageProblem, maintenance.Closed, uploads.DiskFull) as problem:
             yield Outcome(name, problem=str(problem), waits=True)
         except OSError as problem:
             yield Outcome(name, problem=f"{quote(name)} cannot be taken: {problem.strerror}.", waits=True)
@@ -190,7 +193,7 @@ def _take_object(found: bucket.Found) -> Iterator[Outcome]:
     except FileNotFoundError:
         # Its owner took it back, or has put another one there, which is had at the next look.
         log.info("%s is not there any more.", found.path)
-    except (StorageProblem, uploads.DiskFull) as problem:
+    except (StorageProblem, maintenance.Closed, uploads.DiskFull) as problem:
         yield Outcome(found.name, problem=str(problem), waits=True)
 
 
@@ -200,7 +203,7 @@ def _take(claimed: folder.Claimed | bucket.Found, wish: Wish, wait: bool) -> Out
         run, note = file.imports.first(), ""
         if run is None:
             run, note = submit(file, wish)
-    except (DatabaseError, OSError, StorageProblem, uploads.DiskFull):
+    except (DatabaseError, OSError, StorageProblem, maintenance.Closed, uploads.DiskFull):
         # It stays where it is, and is tried again.
         raise
     except Unclear as problem:

@@ -22,7 +22,7 @@ from accounts.access import person
 from accounts.callers import bearer, caller
 from accounts.models import Right
 from accounts.rights import needs, refusal
-from importer import control, datasets, preview
+from importer import control, datasets, maintenance, preview, quotas
 from importer.forms import NewImport
 from importer.intake import uploads as intake
 from importer.models import Import, StoredFile
@@ -65,20 +65,34 @@ class BadRequest(Exception):
 def new(request: HttpRequest) -> HttpResponse:
     """Show the form of a new import, or go on with a file that is here (`upload`) or comes along (`file`)."""
     form = NewImport(request.POST, request.FILES) if request.method == "POST" else NewImport(initial=_wanted(request))
+    status = 422 if form.is_bound else 200
     if form.is_valid():
         try:
             return _go_on(request, _file_of(request, form), form.cleaned_data["dataset"])
         except StoredFile.DoesNotExist:
             form.add_error("file", "The file that was sent is not here any more. Choose it again.")
+        except maintenance.Closed:
+            # The page says why, in place of the form.
+            status = 503
         except ImportProblem as problem:
             form.add_error("file", str(problem))
-    context = {
+    response = render_part(request, "importer/new.html", "importer/_new_form.html", _around(request, form), status=status)
+    if status == 503:
+        response["Retry-After"] = str(maintenance.RETRY_AFTER)
+    return response
+
+
+def _around(request: HttpRequest, form: NewImport) -> dict[str, object]:
+    """What the page says besides the form; `closed` in place of it."""
+    switch = maintenance.closed()
+    return {
         "form": form,
         "datasets": datasets.all(),
         "form_limit": settings.LOADIFY_FORM_LIMIT,
         "largest": settings.LOADIFY_MAX_FILE_SIZE,
+        "closed": maintenance.sentence(switch) if switch else "",
+        "warnings": quotas.warnings(person(request).pk),
     }
-    return render_part(request, "importer/new.html", "importer/_new_form.html", context, status=422 if form.is_bound else 200)
 
 
 def _wanted(request: HttpRequest) -> dict[str, str]:
@@ -122,6 +136,9 @@ def tus(view: View[Rest]) -> View[Rest]:
             response = _sentence(STATUSES[type(problem)], str(problem))
             if response.status_code == 503:
                 response["Retry-After"] = "10"
+        except maintenance.Closed as problem:
+            response = _sentence(503, str(problem))
+            response["Retry-After"] = str(maintenance.RETRY_AFTER)
         response["Tus-Resumable"] = TUS_VERSION
         response["Cache-Control"] = "no-store"
         return response

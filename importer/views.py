@@ -10,12 +10,13 @@ from django.views.decorators.http import require_GET, require_safe
 from django_eventstream.views import events as eventstream
 
 from accounts.access import person
-from importer import datasets, news
+from importer import datasets, news, turns
 from importer.access import may_see_rows, may_steer
 from importer.control_views import mine, offered
 from importer.filters import HistoryForm
 from importer.models import Change, Import, Reject
 from importer.progress import silent_for, snapshot
+from importer.states import State
 from pages.http import render_part, wants_part
 from pages.paging import page
 
@@ -37,7 +38,13 @@ def index(request: HttpRequest) -> HttpResponse:
     if before:
         runs = runs.filter(public_id__lt=before)
     found = list(runs[: PAGE + 1])
-    rows = [(run, snapshot(run, ask_holder=False), may_see_rows(request.user, run), silent_for(run)) for run in found[:PAGE]]
+    queued = {run.pk for run in found[:PAGE] if run.state == State.QUEUED}
+    places = turns.places(queued) if queued else {}
+    rows = [
+        (run, snapshot(run, False, place), may_see_rows(request.user, run), silent_for(run, place))
+        for run in found[:PAGE]
+        for place in [places.get(run.pk)]
+    ]
     context = {
         "rows": rows,
         "form": form,
@@ -55,10 +62,11 @@ def show(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     run = get_object_or_404(Import.objects.select_related("owner", "file", "decided_by", "heartbeat"), public_id=public_id)
     sees_rows = may_see_rows(request.user, run)
     news.see(run, person(request))
+    progress = snapshot(run)
     context = {
         "run": run,
-        "progress": snapshot(run),
-        "silent": silent_for(run),
+        "progress": progress,
+        "silent": silent_for(run, progress.place),
         "sees_rows": sees_rows,
         "rejects": latest(run) if sees_rows else [],
         "buttons": offered(run) if may_steer(request.user, run) else frozenset(),

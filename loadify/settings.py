@@ -121,6 +121,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "importer.news.on_pages",
+                "importer.notices.on_pages",
             ],
         },
     }
@@ -264,6 +265,11 @@ LOADIFY_MAX_FILE_SIZE = number("LOADIFY_MAX_FILE_SIZE", 20 * 1024**3)
 # Workbooks are read as a whole: bytes that one may unpack to, and memory (MiB) of the process that reads it.
 LOADIFY_MAX_WORKBOOK = number("LOADIFY_MAX_WORKBOOK", 2 * 1024**3)
 LOADIFY_WORKBOOK_MEMORY = number("LOADIFY_WORKBOOK_MEMORY", 1024)
+# Bytes that files and exports may take, in all and of one person; 0: as many as there is room for. And bytes that stay free
+# on the disk, when files lie on one of this machine.
+LOADIFY_STORAGE_QUOTA = number("LOADIFY_STORAGE_QUOTA", 0)
+LOADIFY_PERSON_QUOTA = number("LOADIFY_PERSON_QUOTA", 0)
+LOADIFY_DISK_RESERVE = number("LOADIFY_DISK_RESERVE", 1024**3)
 # An upload that nobody went on with is forgotten after this many hours.
 LOADIFY_UPLOAD_HOURS = number("LOADIFY_UPLOAD_HOURS", 24)
 
@@ -279,6 +285,10 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # Imports that one worker runs side by side. It has one process more, so that the timetable never waits behind them.
 LOADIFY_WORKERS = number("LOADIFY_WORKERS", 2)
 CELERY_WORKER_CONCURRENCY = LOADIFY_WORKERS + 1
+# Above so many bytes a file is large: small ones go before it, and a hand of each worker never takes one. 0: none is large.
+LOADIFY_LARGE_FILE = number("LOADIFY_LARGE_FILE", 100 * 1024**2)
+# Imports of one person that run at once; more of them wait. 0: no limit, because the order of the queue is fair without one.
+LOADIFY_PERSON_IMPORTS = number("LOADIFY_PERSON_IMPORTS", 0)
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # Telling a broker that is away is given up at once: a person's click must not wait for it.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 0, "interval_start": 0, "interval_step": 0, "interval_max": 0}

@@ -70,7 +70,7 @@ MODELS = {
     "accounts": ("user", "token", "auditentry", "cacheentry"),
     "importer": (
         *("storedfile", "import", "change", "reject", "held", "heldvalue", "heartbeat", "datasetlock", "mapping"),
-        *("stagedrow", "inbox", "tally", "countedtally", "deadletter", "erasure", "export"),
+        *("stagedrow", "inbox", "tally", "countedtally", "deadletter", "erasure", "export", "maintenance"),
     ),
     "products": ("product",),
     "contacts": ("contact", "person"),
@@ -150,6 +150,7 @@ ROWS: dict[str, Row] = {
     "cards/": ASKED,
     "cards/<path:card_id>/": ASKED,
     "erase/": ADMIN_FORM,
+    "maintenance/": ADMIN_FORM,
     # Imports
     "imports/": ASKED,
     "imports/new/": EDIT_FORM,

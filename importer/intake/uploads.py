@@ -18,6 +18,7 @@ from django.http import UnreadablePostError
 from django.utils import timezone
 
 from accounts.models import User
+from importer import maintenance, quotas
 from importer.intake import identity
 from importer.models import StoredFile, uuid7
 from importer.storage.parts import BLOCK, StorageProblem, growing
@@ -57,7 +58,7 @@ class Expired(UploadProblem):
 
 
 class DiskFull(UploadProblem):
-    """There is no room for the part; the parts before it are safe."""
+    """There is no room for the file, or for a part of it; the parts before that are safe."""
 
 
 class StorageAway(UploadProblem, StorageProblem):
@@ -83,9 +84,10 @@ class Checksum:
 def begin(owner: User, name: str, size: int) -> StoredFile:
     """Make room for a file of `size` bytes that will come in parts; one of no bytes is complete at once.
 
-    Raises TooLarge above LOADIFY_MAX_FILE_SIZE, DiskFull.
+    Raises TooLarge above LOADIFY_MAX_FILE_SIZE, DiskFull, and Closed while no new imports are taken.
     """
     _check_size(name, size)
+    _admit(owner, name, size)
     file = _new(owner, name, size)
     with _sentence_of_storage(file):
         growing().begin(file.path)
@@ -185,8 +187,10 @@ def check_digest(file: StoredFile, content: IO[bytes], between: Callable[[], Non
 def keep(owner: User | None, name: str, stream: Stream, public_id: UUID | None = None) -> StoredFile:
     """Copy a whole file from `stream` into storage, and return it complete.
 
-    For the plain form, the command line and folders. Raises TooLarge (nothing is kept), DiskFull.
+    For the plain form, the command line and folders. Raises TooLarge (nothing is kept), DiskFull, and Closed while no new
+    imports are taken.
     """
+    _admit(owner, name, _length(stream))
     file = _new(owner, name, 0, public_id)
     digest = hashlib.sha256()
     with _sentence_of_storage(file):
@@ -285,6 +289,21 @@ def _check_size(name: str, size: int) -> None:
         raise TooLarge(
             f"{quote(name)} has {in_words(size)} or more; files of up to {in_words(settings.LOADIFY_MAX_FILE_SIZE)} are taken."
         )
+
+
+def _admit(owner: User | None, name: str, size: int) -> None:
+    """Raises Closed while no new imports are taken, DiskFull when a quota leaves no room for `size` bytes."""
+    maintenance.check()
+    if sentence := quotas.refusal(owner.pk if owner else None, clean_name(name), size):
+        raise DiskFull(sentence)
+
+
+def _length(stream: Stream) -> int:
+    """Bytes that a whole file has, as far as it is known before it is read; else 0."""
+    try:
+        return os.fstat(stream.fileno()).st_size  # type: ignore[attr-defined]
+    except (AttributeError, OSError):
+        return int(getattr(stream, "size", None) or 0)
 
 
 def _new(owner: User | None, name: str, size: int, public_id: UUID | None = None) -> StoredFile:

@@ -16,6 +16,13 @@ def count(number: float | None) -> str:
 
 
 @register.filter
+def ordinal(number: int) -> str:
+    """1 → “1st”, 12 → “12th”, 1022 → “1,022nd”."""
+    last = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th") if number // 10 % 10 != 1 else "th"
+    return f"{number:,}{last}"
+
+
+@register.filter
 def size(octets: float | None) -> str:
     """Octets in decimal units, as disks and networks count: 118489088 → “118 MB”."""
     if octets is None:

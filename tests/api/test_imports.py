@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 FIELDS = {
     *("id", "dataset", "state", "phase", "lines", "created", "updated", "unchanged", "superseded", "held", "rejected"),
-    *("percent", "rows_per_second", "error", "started_at", "finished_at", "layout", "version"),
+    *("percent", "rows_per_second", "error", "started_at", "finished_at", "layout", "version", "position"),
 }
 
 
@@ -36,11 +36,11 @@ def ran(answer: HttpResponse) -> Import:
 def test_file_of_a_form_is_imported_and_told_of(shop: Shop) -> None:
     answer = shop.send(GOOD, dataset="products", mode="apply")
     assert answer.json().keys() == FIELDS
-    assert (answer.json()["state"], answer.json()["lines"]) == ("queued", 0)
+    assert (answer.json()["state"], answer.json()["position"], answer.json()["lines"]) == ("queued", 1, 0)
     run = ran(answer)
     assert answer["Location"] == f"/api/v1/imports/{run.public_id}"
     told = shop.get(f"/imports/{run.public_id}").json()
-    assert (told["state"], told["lines"], told["created"], told["percent"]) == ("done", 2, 2, 100.0)
+    assert (told["state"], told["position"], told["lines"], told["created"], told["percent"]) == ("done", None, 2, 2, 100.0)
     assert shop.get("/imports?mine=true").json()["items"] == [told]
     assert shop.get("/imports?state=failed").json()["items"] == []
     assert Product.objects.count() == 2
