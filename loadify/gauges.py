@@ -1,0 +1,9 @@
+"""What this web process counts of itself while it runs; loadify/metrics.py tells it."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+REGISTRY = CollectorRegistry()
+
+REQUESTS = Gauge("loadify_requests_in_flight", "Requests that this web process is answering.", registry=REGISTRY)
+ANSWERED = Counter("loadify_requests", "Requests that this web process has answered.", registry=REGISTRY)
+VIEWERS = Gauge("loadify_sse_viewers", "Viewers who watch an import live through this web process.", registry=REGISTRY)
