@@ -88,7 +88,7 @@ def _by_state(rows: QuerySet[Any], final: frozenset[Any], now: datetime) -> dict
         # One that waits for its dataset has been read already.
         fresh |= Q(state=State.WAITING)
     counted = rows.filter(~Q(state__in=sorted(final)) | recent).order_by()
-    found = counted.values_list("state").annotate(Count("pk"), Min("queued_at", filter=fresh))
+    found = counted.values_list("state").annotate(count=Count("pk"), oldest=Min("queued_at", filter=fresh))
     return {state: (count, oldest) for state, count, oldest in found}
 
 

@@ -7,3 +7,7 @@ REGISTRY = CollectorRegistry()
 REQUESTS = Gauge("loadify_requests_in_flight", "Requests that this web process is answering.", registry=REGISTRY)
 ANSWERED = Counter("loadify_requests", "Requests that this web process has answered.", registry=REGISTRY)
 VIEWERS = Gauge("loadify_sse_viewers", "Viewers who watch an import live through this web process.", registry=REGISTRY)
+
+
+def viewers() -> int:
+    return int(next(iter(VIEWERS.collect())).samples[0].value)

@@ -22,7 +22,7 @@ from zope.interface import implementer
 
 from loadify.paths import written
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("loadify.web")  # it runs as __main__
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 

@@ -33,7 +33,12 @@ def figures() -> Figures:
     oldest = ready.aggregate(oldest=Min("first"))["oldest"]
     this_hour = now.replace(minute=0, second=0, microsecond=0)
     begin = this_hour - timedelta(hours=HOURS - 1)
-    tallies = Tally.objects.filter(hour__gte=begin).values_list("hour").annotate(Sum("delivered"), Sum("failed")).order_by()
+    tallies = (
+        Tally.objects.filter(hour__gte=begin)
+        .values_list("hour")
+        .annotate(took=Sum("delivered"), missed=Sum("failed"))
+        .order_by()
+    )
     counted = {hour: (delivered, failed) for hour, delivered, failed in tallies}
     hours = [begin + timedelta(hours=ahead) for ahead in range(HOURS)]
     states = Counter(
