@@ -1,7 +1,9 @@
 """What this web process counts of itself while it runs; loadify/metrics.py tells it."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
 
+# When a count began says nothing that its own fall does not.
+disable_created_metrics()
 REGISTRY = CollectorRegistry()
 
 REQUESTS = Gauge("loadify_requests_in_flight", "Requests that this web process is answering.", registry=REGISTRY)
