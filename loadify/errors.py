@@ -31,6 +31,8 @@ def tell(dsn: str, version: str) -> None:
         max_breadcrumbs=0,
         auto_session_tracking=False,
         send_client_reports=False,
+        # Receivers of webhooks get no headers of Sentry's.
+        trace_propagation_targets=[],
     )
 
 

@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
 
 # When a count began says nothing that its own fall does not.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 REGISTRY = CollectorRegistry()
 
 REQUESTS = Gauge("loadify_requests_in_flight", "Requests that this web process is answering.", registry=REGISTRY)

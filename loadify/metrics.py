@@ -32,12 +32,13 @@ class Rows(Collector):
     # A lag is 0 when nothing waits, so that it can be drawn and compared.
     def collect(self) -> Iterator[Metric]:
         runs, webhooks = self.found.imports, self.found.webhooks
+        queued, waiting, exports = (lag or 0 for lag in (runs.oldest_queued, runs.oldest_waiting, runs.oldest_export))
         yield by("loadify_imports", "Imports by state; of ended ones those of the last day.", "state", runs.imports)
         yield by("loadify_exports", "Exports by state; of ended ones those of the last day.", "state", runs.exports)
         yield one("loadify_rows_per_second", "Rows read or written by imports over the last minute.", runs.rows_per_second)
         yield one("loadify_chunk_seconds", "Median of the last steps of imports at work.", runs.step)
         yield one("loadify_chunk_seconds_longest", "Longest of the last steps of imports at work.", runs.longest_step)
-        yield one("loadify_queue_lag_seconds", "Age of the oldest import that no worker has begun.", runs.oldest_queued or 0)
+        yield one("loadify_queue_lag_seconds", "Age of the oldest import that no worker has begun.", queued)
         yield one(
             "loadify_waiting_lag_seconds", "Age of the oldest import that waits for its dataset.", runs.oldest_waiting or 0
         )
@@ -49,9 +50,7 @@ class Rows(Collector):
         yield one("loadify_held_rows_late", "Held rows whose moment has passed; 10001 stands for more.", runs.held_late)
         yield one("loadify_held_lag_seconds", "For how long the latest of them has been late.", runs.held_lateness or 0)
         yield one("loadify_deliveries_due", "Deliveries of webhooks on their way; 10001 stands for more.", webhooks.due)
-        yield one(
-            "loadify_delivery_lag_seconds", "For how long the oldest delivery that may go out has not.", webhooks.lag or 0
-        )
+        yield one("loadify_delivery_lag_seconds", "For how long the oldest that may go out has not.", webhooks.lag or 0)
         hours = webhooks.hours[-2:]
         tries = {"delivered": sum(hour.delivered for hour in hours), "failed": sum(hour.failed for hour in hours)}
         yield by("loadify_delivery_tries", "Tries of this hour and the one before.", "outcome", tries)
