@@ -36,6 +36,7 @@ def _products(site, tmp_path_factory: pytest.TempPathFactory) -> None:
         "/people/",
         "/people/new/",
         "/audit/",
+        "/operations/",
         "/no/such/page",
     ],
 )
