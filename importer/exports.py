@@ -35,6 +35,7 @@ from importer.heart import Heart, Interrupted, Lost, lease
 from importer.models import Export, Import
 from importer.states import ExportState, export_sources
 from importer.values import ImportProblem
+from importer.working_on import working_on
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +96,11 @@ def run(export_id: int) -> None:
 
 def work(export: Export) -> None:
     """Bring an export that this process has claimed to its end, or to where somebody wants it."""
+    with working_on(export_id=export.public_id):
+        _work(export)
+
+
+def _work(export: Export) -> None:
     writing = Writing(export)
     try:
         with ExportHeart(export) as writing.heart:

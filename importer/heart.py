@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
@@ -50,7 +51,9 @@ class Heart:
         self.wanted = ""
         self._stop = threading.Event()
         self._watched = [connections["default"]]
-        self._thread = threading.Thread(target=self._beat, name=f"heart of import {run_id}", daemon=True)
+        # Its lines of the log say, too, what they are about.
+        run = copy_context().run
+        self._thread = threading.Thread(target=run, args=[self._beat], name=f"heart of import {run_id}", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 from django.db import connection, connections
 
@@ -35,5 +36,5 @@ def side_by_side(tasks: list[Callable[[], None]], heart: Heart) -> None:
             connections["default"].close()
 
     with ThreadPoolExecutor(max(len(tasks), 1)) as pool:
-        for future in [pool.submit(work, task) for task in tasks]:
+        for future in [pool.submit(copy_context().run, work, task) for task in tasks]:
             future.result()

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 #: As many columns as a phone can still tell apart.
 COLUMNS = 60
@@ -34,6 +35,17 @@ def speed_over_time(samples: Sequence[Sequence[float]], columns: int = COLUMNS) 
     width = span / columns
     edges = [_rows_at(known, column * width) for column in range(columns + 1)]
     return tuple(Point(column * width, width, max(0.0, edges[column + 1] - edges[column]) / width) for column in range(columns))
+
+
+def rows_until_now(samples: Sequence[Sequence[float]], ago: float, columns: int, width: float) -> list[float]:
+    """Rows that were handled in each of `columns` stretches of `width` seconds, the last of which ends now.
+
+    `ago` is how many seconds ago the last of the samples was taken.
+    """
+    known = [(0.0, 0.0), *((float(at), float(rows)) for at, rows in samples if at > 0)]
+    end = known[-1][0] + ago
+    edges = [_rows_at(known, max(0.0, end - (columns - column) * width)) for column in range(columns + 1)]
+    return [max(0.0, later - sooner) for sooner, later in pairwise(edges)]
 
 
 def _rows_at(known: Sequence[tuple[float, float]], moment: float) -> float:

@@ -123,6 +123,8 @@ class Relay:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._wanted_until = 0.0
+        #: Rounds that were made since the process began, and the seconds they took.
+        self.ticks, self.seconds = 0, 0.0
 
     def wake(self) -> None:
         """Call when a viewer arrives: starts the thread unless it runs."""
@@ -179,6 +181,7 @@ class Relay:
 
     def _run(self) -> None:
         while True:
+            began = time.monotonic()
             try:
                 self.tick()
             except DatabaseError as problem:
@@ -187,6 +190,8 @@ class Relay:
                 connection.close()
             except Exception:
                 log.exception("The progress of imports could not be sent; trying again.")
+            self.ticks += 1
+            self.seconds += time.monotonic() - began
             time.sleep(TICK)
             with self._lock:
                 if self.watched():

@@ -31,6 +31,7 @@ from importer.states import WORKING, State
 from importer.storage.parts import StorageProblem
 from importer.undo import Undo
 from importer.values import ImportProblem
+from importer.working_on import working_on
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,11 @@ def run(run_id: int) -> None:
 
 def work(attempt: Attempt) -> None:
     """Bring an import that this process has claimed as far as it goes."""
+    with working_on(import_id=attempt.run.public_id):
+        _work(attempt)
+
+
+def _work(attempt: Attempt) -> None:
     log.info("Import %s: attempt %s, %s", attempt.run.public_id, attempt.run.attempt, attempt.run.state)
     runner = Runner(attempt)
     try:

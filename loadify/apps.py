@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.conf import settings
 from django.contrib.admin.apps import AdminConfig as DjangoAdminConfig
 
 
@@ -7,9 +8,10 @@ class LoadifyConfig(AppConfig):
 
     def ready(self) -> None:
         # Models can only be imported once all apps are there.
-        from loadify import import_events
+        from loadify import errors, import_events
 
         import_events.connect()
+        errors.tell(settings.SENTRY_DSN, settings.LOADIFY_VERSION)
 
 
 class AdminConfig(DjangoAdminConfig):

@@ -9,6 +9,7 @@ django.setup(set_prefix=False)
 
 # Only now are the apps ready that the next lines need.
 from loadify.live import Live
+from loadify.request_ids import RequestIds
 from loadify.threads import RequestHandler
 
-application = Live(RequestHandler())
+application = RequestIds(Live(RequestHandler()))

@@ -23,6 +23,7 @@ from django.middleware.security import SecurityMiddleware
 
 from accounts.callers import bearer, caller
 from importer.relay import channel_of, relay, told_channel
+from loadify.gauges import VIEWERS
 
 log = logging.getLogger(__name__)
 
@@ -77,11 +78,13 @@ class Live:
             await answer(send, 503, "Too many people watch at the moment; the page still works when reloaded.\n")
         else:
             self.viewers += 1
+            VIEWERS.inc()
             try:
                 channel = told_channel(found[2]) if found[1] else channel_of(found[2])
                 await self.watch(without_claims(scope, channel), receive, send)
             finally:
                 self.viewers -= 1
+                VIEWERS.dec()
 
     async def watch(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run one viewer's request to its end. A stream that breaks is ended, so that the browser comes again; that of a

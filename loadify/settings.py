@@ -14,7 +14,7 @@ import dj_database_url
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from loadify import embedded
+from loadify import embedded, logs
 from loadify.bucket_url import bucket
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -136,7 +136,8 @@ DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=60, con
 if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     DATABASES["default"].setdefault("OPTIONS", {}).update(
         {
-            "application_name": "loadify",
+            # So that the connections of each kind of process can be counted.
+            "application_name": f"loadify {logs.PROCESS}",
             "connect_timeout": 5,
             # A worker that was cut off from the network gives its connection up after half a minute (milliseconds).
             "tcp_user_timeout": 30_000,
@@ -321,6 +322,7 @@ CELERY_BEAT_SCHEDULE = {
     "mail": {"task": "importer.mail", "schedule": 5.0, "options": {"expires": 5}},
     "tidy": {"task": "importer.tidy", "schedule": 600.0, "options": {"expires": 600}},
     "tallies": {"task": "importer.tallies", "schedule": 1.0, "options": {"expires": 1}},
+    "pulse": {"task": "loadify.pulse", "schedule": 10.0, "options": {"expires": 10}},
     "deliver": {"task": "webhooks.deliver", "schedule": 2.0, "options": {"expires": 2}},
     "forget_entries": {"task": "accounts.forget_entries", "schedule": 3600.0, "options": {"expires": 3600}},
     "purge": {"task": "webhooks.purge", "schedule": 3600.0, "options": {"expires": 3600}},
@@ -335,6 +337,12 @@ LOADIFY_URL = (os.environ.get("LOADIFY_URL") or f"http://127.0.0.1:{os.environ.g
 LOADIFY_WEBHOOK_DAYS = number("LOADIFY_WEBHOOK_DAYS", 30)
 # For a laptop: receivers may be on this machine and in its private networks.
 LOADIFY_WEBHOOK_ALLOW_PRIVATE = flag("LOADIFY_WEBHOOK_ALLOW_PRIVATE")
+
+# --- watching over it ---------------------------------------------------------------------------------------------
+# What a program that collects /metrics sends as its bearer token; blank: only admins who are signed in see them.
+LOADIFY_METRICS_TOKEN = os.environ.get("LOADIFY_METRICS_TOKEN", "").strip()
+# Errors go to Sentry, or what speaks like it, when this is set.
+SENTRY_DSN = os.environ.get("SENTRY_DSN", "").strip()
 
 # --- API ----------------------------------------------------------------------------------------------------------
 # Calls a minute that a person and their programs may make; 0: as many as they like.
@@ -393,11 +401,15 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = os.environ.get("TIME_ZONE") or "UTC"
 USE_TZ = True
 USE_THOUSAND_SEPARATOR = True
+# "line" for people, "json" for programs that collect logs.
+LOADIFY_LOG_FORMAT = (os.environ.get("LOADIFY_LOG_FORMAT") or "line").strip().lower()
+if LOADIFY_LOG_FORMAT not in ("line", "json"):
+    raise ImproperlyConfigured(f"LOADIFY_LOG_FORMAT is “{LOADIFY_LOG_FORMAT}”; write line or json.")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": logs.formatters(),
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOADIFY_LOG_FORMAT}},
     "loggers": {
         # It tells of every viewer that comes and goes.
         "django_eventstream": {"level": "WARNING"},

@@ -8,6 +8,8 @@ from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.core.handlers.asgi import ASGIHandler
 from django.db import close_old_connections, connections
 
+from loadify.gauges import ANSWERED, REQUESTS
+
 #: Threads that are kept while they have nothing to do, each with its connection to the database.
 KEPT = 6
 
@@ -40,8 +42,10 @@ class RequestHandler(ASGIHandler):
         thread = self.idle.pop() if self.idle else Thread(max_workers=1, thread_name_prefix="request")
         try:
             async with ThreadSensitiveContext(executor=thread):
-                await super().__call__(scope, receive, send)
+                with REQUESTS.track_inprogress():
+                    await super().__call__(scope, receive, send)
         finally:
+            ANSWERED.inc()
             # In the thread itself, behind what a request whose client has gone may still be doing there.
             thread.submit(self._keep, thread)
 

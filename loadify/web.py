@@ -9,7 +9,6 @@ there; and without what opens a door to whoever reads it, the tokens of links to
 
 import asyncio
 import logging
-import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -17,12 +16,13 @@ from daphne import http_protocol
 from daphne.cli import CommandLineInterface
 from daphne.http_protocol import WebRequest
 from daphne.server import Server
+from django.conf import settings
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
-log = logging.getLogger(__name__)
+from loadify.paths import written
 
-_TOKEN = re.compile(r"(/files/|/accounts/(?:password/reset/key|confirm-email)/)[^/?]+")
+log = logging.getLogger("loadify.web")  # it runs as __main__
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -86,12 +86,14 @@ class WebServer(Server):  # type: ignore[misc]  # daphne carries no type hints
             await protocol.producer.open.wait()
 
     def log_action(self, protocol: str, action: str, details: dict[str, Any]) -> None:
-        super().log_action(protocol, action, {**details, "path": written(details["path"])})
-
-
-def written(path: str) -> str:
-    """An address as the log has it."""
-    return _TOKEN.sub(r"\1…", path.partition("?")[0])
+        details = {**details, "path": written(details["path"])}
+        if settings.LOADIFY_LOG_FORMAT == "json":
+            parts = {"method", "path", "status", "client", "size"}
+            told = {name: value for name, value in details.items() if name in parts}
+            told["seconds"] = round(details.get("time_taken", 0), 4)
+            log.info("%s %s", details.get("method", action), details["path"], extra={"request_parts": told})
+        else:
+            super().log_action(protocol, action, details)
 
 
 class WebCommand(CommandLineInterface):  # type: ignore[misc]

@@ -92,6 +92,9 @@ OF_MODEL: dict[str, Row] = {
 ROWS: dict[str, Row] = {
     "": FORM,
     "healthz": OPEN_FORM,
+    "readyz": {"GET": OPEN},
+    "metrics": {"GET": ADMIN},
+    "operations/": {"GET": ADMIN},
     # Signing in, and one's own account
     "accounts/login/": OPEN_FORM,
     "accounts/logout/": OPEN_FORM,

@@ -37,6 +37,7 @@ def _products(site, tmp_path_factory: pytest.TempPathFactory) -> None:
         "/people/new/",
         "/audit/",
         "/maintenance/",
+        "/operations/",
         "/no/such/page",
     ],
 )

@@ -1,13 +1,16 @@
 """Live events through a real Daphne: who may watch, what comes first, what hostile clients get, what viewers cost."""
 
+import re
 import uuid
 
 import pytest
+import requests
 from django.db import connection
 
 from accounts.models import User
 from importer.models import DatasetLock, Import, Reject, StoredFile
 from importer.states import State
+from loadify.processes import wait_until
 from tests.importer.live_web import Viewer, Web, cookie_of, step
 
 
@@ -204,3 +207,21 @@ def test_a_hundred_viewers_cost_few_threads_and_connections(web, run, cookie):
 def test_an_unknown_address_is_no_stream(web, cookie, run):
     with Viewer(web.port, f"/imports/{uuid.uuid4()}/events/", cookie) as viewer:
         assert viewer.status() == 404
+
+
+def test_metrics_of_the_process_count_viewers_and_rounds_of_the_relay(web, run, cookie):
+    chief = cookie_of(User.objects.create_user("chief@example.com", role="admin"))
+
+    def told(name: str) -> float:
+        answer = requests.get(f"{web.url}/metrics", cookies={"sessionid": chief}, timeout=60)
+        return float(re.findall(rf"^{name} (\S+)$", answer.text, re.MULTILINE)[0])
+
+    assert wait_until(lambda: told("loadify_sse_viewers") == 0, 30)
+    with web.watch(run, cookie) as first, web.watch(run, cookie) as second:
+        assert first.snapshot()["version"] == second.snapshot()["version"] == 3
+        assert told("loadify_sse_viewers") == 2
+        rounds = told("loadify_relay_tick_seconds_count")
+        assert wait_until(lambda: told("loadify_relay_tick_seconds_count") > rounds, 10)
+        assert told("loadify_relay_tick_seconds_sum") > 0
+    assert wait_until(lambda: told("loadify_sse_viewers") == 0, 30)
+    assert told("loadify_requests_in_flight") == 1
