@@ -26,7 +26,7 @@ def _storage(settings: Any, tmp_path: Path) -> None:
     settings.LOADIFY_DISK_RESERVE = 0
     settings.STORAGES = {
         **settings.STORAGES,
-        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": tmp_path / "files"}},
+        "default": {"BACKEND": "importer.storage.folder.FolderStorage", "OPTIONS": {"location": tmp_path / "files"}},
     }
 
 

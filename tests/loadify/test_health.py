@@ -10,13 +10,14 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 
+from importer.intake import identity
 from loadify import checks, health
 from loadify.health import Readiness
 
 
 @pytest.fixture
 def storage_of_the_test(settings, tmp_path):
-    backend = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": tmp_path}}
+    backend = {"BACKEND": "importer.storage.folder.FolderStorage", "OPTIONS": {"location": tmp_path}}
     settings.STORAGES = {**settings.STORAGES, "default": backend}
     return tmp_path
 
@@ -63,6 +64,15 @@ def test_migration_that_is_not_applied_is_named(ready):
     finally:
         MigrationRecorder(connection).record_applied("students", last.name)
     assert found == f"Migrations are not applied: 1, beginning with students.{last.name}."
+
+
+def test_storage_of_another_database_is_told(ready, storage_of_the_test, monkeypatch):
+    identity._check()
+    (storage_of_the_test / ".storage-id").write_text("another")
+    monkeypatch.setattr(identity, "_known", False)
+    answer = ready.get("/readyz")
+    said = "Storage is not the one in which the files of this database lie."
+    assert (answer.status_code, answer.json()["checks"]["storage"]) == (503, said)
 
 
 def test_storage_that_cannot_be_written_to_is_told(ready, storage_of_the_test):

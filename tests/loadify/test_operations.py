@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def admin(client, settings, tmp_path, monkeypatch):
-    backend = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": tmp_path}}
+    backend = {"BACKEND": "importer.storage.folder.FolderStorage", "OPTIONS": {"location": tmp_path}}
     settings.STORAGES = {**settings.STORAGES, "default": backend}
     # What other tests asked for is forgotten.
     monkeypatch.setattr(health, "readiness", Readiness(checks.READY))
