@@ -91,6 +91,8 @@ def test_database_url_is_taken_apart(settings_of: Any) -> None:
         ({"LOADIFY_HTTPS": "1"}, "SECURE_HSTS_SECONDS", 31_536_000),
         ({}, "SESSION_COOKIE_SECURE", False),
         ({"TIME_ZONE": "Europe/Vienna"}, "TIME_ZONE", "Europe/Vienna"),
+        ({"LOADIFY_METRICS_TOKEN": " t "}, "LOADIFY_METRICS_TOKEN", "t"),
+        ({"SENTRY_DSN": "https://key@sentry.example/7"}, "SENTRY_DSN", "https://key@sentry.example/7"),
     ],
 )
 def test_setting_follows_its_environment_name(settings_of: Any, environment: dict[str, str], setting: str, value: Any) -> None:
@@ -99,6 +101,11 @@ def test_setting_follows_its_environment_name(settings_of: Any, environment: dic
 
 def test_log_level_follows_the_environment(settings_of: Any) -> None:
     assert settings_of(LOG_LEVEL="WARNING")["LOGGING"]["root"]["level"] == "WARNING"
+
+
+@pytest.mark.parametrize(("environment", "form"), [({}, "line"), ({"LOADIFY_LOG_FORMAT": "JSON"}, "json")])
+def test_form_of_logs_follows_the_environment(settings_of: Any, environment: dict[str, str], form: str) -> None:
+    assert settings_of(**environment)["LOGGING"]["handlers"]["stderr"]["formatter"] == form
 
 
 def test_data_dir_follows_the_environment(settings_of: Any, tmp_path: Path) -> None:
@@ -111,6 +118,7 @@ def test_data_dir_follows_the_environment(settings_of: Any, tmp_path: Path) -> N
     ("environment", "sentence"),
     [
         ({"DEBUG": "maybe"}, "DEBUG is “maybe”; write 1 or 0."),
+        ({"LOADIFY_LOG_FORMAT": "xml"}, "LOADIFY_LOG_FORMAT is “xml”; write line or json."),
         ({"LOADIFY_LEASE": "soon"}, "LOADIFY_LEASE is “soon”; write a whole number."),
     ],
 )
