@@ -78,6 +78,7 @@ MODELS = {
     "students": ("studentanswer",),
     "webhooks": ("endpoint", "event", "delivery", "attempt", "tally"),
     "api": ("answer", "calls"),
+    "loadify": ("lease",),
 }
 OF_MODEL: dict[str, Row] = {
     "": ADMIN_FORM,
