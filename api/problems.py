@@ -18,6 +18,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from accounts.audit import address_of
 from api import rates
+from importer.storage.parts import StorageProblem
 
 log = logging.getLogger(__name__)
 
@@ -199,6 +200,12 @@ def install(api: NinjaAPI) -> None:
     @api.exception_handler(InTheWay)
     def _in_the_way(request: HttpRequest, exc: InTheWay) -> HttpResponse:
         return problem(request, exc.status, str(exc), **exc.more)
+
+    @api.exception_handler(StorageProblem)
+    def _without_storage(request: HttpRequest, exc: StorageProblem) -> HttpResponse:
+        response = problem(request, 503, str(exc))
+        response["Retry-After"] = "10"
+        return response
 
     @api.exception_handler(Exception)
     def _broken(request: HttpRequest, exc: Exception) -> HttpResponse:

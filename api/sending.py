@@ -17,6 +17,7 @@ from accounts.models import User
 from api.problems import FORM_TYPE, TOO_LARGE, InTheWay
 from importer.intake import uploads
 from importer.models import StoredFile
+from importer.storage.parts import StorageProblem
 from importer.upload_views import STATUSES
 from importer.values import ImportProblem
 
@@ -104,6 +105,8 @@ def sent(request: HttpRequest) -> tuple[NewImport, StoredFile]:
     form = _checked(NewImport, fields)
     try:
         return form, uploads.keep(person(request), content.name or "unnamed", content)
+    except StorageProblem:
+        raise
     except uploads.UploadProblem as problem:
         raise InTheWay(str(problem), STATUSES[type(problem)]) from None
 
@@ -114,6 +117,8 @@ def _uploaded(owner: User, public_id: uuid.UUID) -> StoredFile:
         uploads.complete(file)
     except ObjectDoesNotExist:
         raise _invalid("/upload", f"There is no upload {public_id} of yours; perhaps nobody went on with it in time.") from None
+    except StorageProblem:
+        raise
     except ImportProblem as problem:
         raise _invalid("/upload", str(problem)) from None
     return file

@@ -21,9 +21,11 @@ from importer.models import (
     HeldValue,
     Import,
     Inbox,
+    Lease,
     Mapping,
     Reject,
     StagedRow,
+    StorageMark,
     StoredFile,
     Tally,
 )
@@ -136,6 +138,16 @@ class HeartbeatAdmin(ReadOnlyAdmin):
 class DatasetLockAdmin(ReadOnlyAdmin):
     list_display = ("dataset", "run", "attempt", "holder", "lease_until", "missing_indexes")
     list_select_related = ("run",)
+
+
+@admin.register(Lease)
+class LeaseAdmin(ReadOnlyAdmin):
+    list_display = ("name", "holder", "until")
+
+
+@admin.register(StorageMark)
+class StorageMarkAdmin(ReadOnlyAdmin):
+    list_display = ("text",)
 
 
 @admin.register(Mapping)

@@ -31,6 +31,8 @@ class StoredFile(models.Model):
     path = models.CharField(max_length=255, blank=True)
     size = models.BigIntegerField()
     received = models.BigIntegerField(default=0)
+    #: What storage has to remember of a file that is still growing; only importer/storage reads it.
+    parts = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()), blank=True)
     sha256 = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(null=True)
@@ -62,6 +64,26 @@ class StoredFile(models.Model):
         }
         day = timezone.localtime(self.deleted_at)
         return f"The file was deleted on {day.day} {day:%B %Y}, because {reasons[self.Why(self.deleted_why)]}."
+
+
+class StorageMark(models.Model):
+    """What stands in `.storage-id` of the storage that this database's files are in: one row, of number 1."""
+
+    text = models.CharField(max_length=36)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Lease(models.Model):
+    """Who does by itself, for the time being, what only one process may do at a time (importer/leases.py)."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    holder = models.CharField(max_length=64)
+    until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Import(models.Model):

@@ -28,6 +28,7 @@ from importer.publishing import Publishing
 from importer.signals import import_ended
 from importer.staging import Staging
 from importer.states import WORKING, State
+from importer.storage.parts import StorageProblem
 from importer.undo import Undo
 from importer.values import ImportProblem
 
@@ -70,6 +71,8 @@ def work(attempt: Attempt) -> None:
         runner.give_back(news.wanted)
     except Lost:
         runner.log_lost()
+    except StorageProblem as problem:
+        runner.without_storage(problem)
     except ImportProblem as problem:
         runner.fail(str(problem))
     except (OperationalError, InterfaceError) as problem:
@@ -368,6 +371,10 @@ class Runner:
         # Away or restarting: the lease runs out and the sweep queues the import again.
         log.warning("Import %s: the database does not answer (%s); it goes on when it is back.", self.run.public_id, problem)
         connection.close()
+
+    def without_storage(self, problem: StorageProblem) -> None:
+        """As when the database is away: the lease runs out, and the sweep queues the import again."""
+        log.warning("Import %s: %s It goes on when storage is back.", self.run.public_id, problem)
 
     def log_lost(self) -> None:
         run = self.run

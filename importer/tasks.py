@@ -19,8 +19,10 @@ from django.db.models.functions import Now
 
 from importer import exports, held, mails, results, runner, sweep, unattended
 from importer.attempt import Attempt, worker_name
+from importer.intake import identity
 from importer.models import Export, Heartbeat, Import
 from importer.states import WORKING, ExportState
+from importer.storage.parts import StorageProblem
 from importer.values import shown
 
 log = logging.getLogger(__name__)
@@ -52,6 +54,8 @@ def _one_by_one() -> Iterator[None]:
 def run(run_id: int) -> None:
     """Run an import, unless this worker has its hands full: one process is kept free for the timetable."""
     # Counted and claimed by one process at a time: else hints that come together would each find the last place free.
+    if not _sees_storage():
+        return
     with _one_by_one():
         attempt = Attempt.claim(run_id) if _has_a_hand_free() else None
     if attempt is not None:
@@ -61,10 +65,22 @@ def run(run_id: int) -> None:
 @shared_task(name="importer.export")
 def export(export_id: int) -> None:
     """Write an export, under the same condition."""
+    if not _sees_storage():
+        return
     with _one_by_one():
         claimed = exports.claim(export_id) if _has_a_hand_free() else None
     if claimed is not None:
         exports.work(claimed)
+
+
+def _sees_storage() -> bool:
+    """Whether this machine has the files; else it leaves the work to those that have."""
+    try:
+        identity.check()
+    except StorageProblem as problem:
+        log.error("This worker takes no work: %s", problem)
+        return False
+    return True
 
 
 def _has_a_hand_free() -> bool:
@@ -117,6 +133,16 @@ def scan() -> None:
             log.info("Folder: %s: %s", shown(outcome.name), outcome.problem or outcome.run)
     except OSError as problem:
         log.warning("The folder %s cannot be used: %s", settings.LOADIFY_FOLDER, problem)
+
+
+@shared_task(name="importer.scan_bucket")
+def scan_bucket() -> None:
+    """Import what lies in the bucket."""
+    try:
+        for outcome in unattended.take_bucket():
+            log.info("Bucket: %s: %s", shown(outcome.name), outcome.problem or outcome.run)
+    except StorageProblem as problem:
+        log.warning("The bucket cannot be looked into: %s", problem)
 
 
 @worker_shutting_down.connect

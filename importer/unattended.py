@@ -1,6 +1,6 @@
 """Imports that nobody is asked about: what a file is must be clear from its headings and its name, or it is refused.
 
-The command line and watched folders import so.
+The command line, watched folders and buckets import so.
 """
 
 import logging
@@ -13,12 +13,14 @@ from django.db import DatabaseError, transaction
 
 from accounts.models import User
 from importer import control, datasets, locks, mapping, mended, preview, recognition, runner, sweep
-from importer.intake import folder, uploads
+from importer.intake import bucket, folder, uploads
+from importer.leases import Turn
 from importer.models import Import, StoredFile
 from importer.options import Options
 from importer.readers.formats import Format, sniff
 from importer.recognition import Kind
 from importer.states import FINAL, State
+from importer.storage.parts import StorageProblem
 from importer.values import BadHeading, ImportProblem, fold, quote
 
 log = logging.getLogger(__name__)
@@ -149,19 +151,56 @@ def take_all(root: Path, quiet: float, wish: Wish, wait: bool = False) -> Iterat
             with claim as claimed:
                 if claimed is not None:
                     yield _take(claimed, wish, wait)
-        except uploads.DiskFull as problem:
+        except (StorageProblem, uploads.DiskFull) as problem:
             yield Outcome(name, problem=str(problem), waits=True)
         except OSError as problem:
             yield Outcome(name, problem=f"{quote(name)} cannot be taken: {problem.strerror}.", waits=True)
 
 
-def _take(claimed: folder.Claimed, wish: Wish, wait: bool) -> Outcome:
+def take_bucket() -> Iterator[Outcome]:
+    """Import what lies in the bucket, in the order of names; nothing when another process is at it. Each is moved as files of
+    a folder are."""
+    turn = Turn("bucket", 60)
+    if not turn.take():
+        return
+
+    def is_mine() -> bool:
+        return not turn.is_half_over() or turn.take()
+
+    def go_on() -> None:
+        if not is_mine():
+            raise StorageProblem("Another process has taken over.")
+
+    try:
+        for found in bucket.waiting(go_on):
+            if not is_mine():
+                return
+            yield from _take_object(found)
+    finally:
+        turn.give_back()
+
+
+def _take_object(found: bucket.Found) -> Iterator[Outcome]:
+    known = [dataset.name for dataset in datasets.all()]
+    try:
+        if found.dataset and found.dataset not in known:
+            yield _refuse(found, f"{quote(found.dataset)} is no dataset; folders are called {', '.join(known)}.")
+        else:
+            yield _take(found, Wish(found.dataset), wait=False)
+    except FileNotFoundError:
+        # Its owner took it back, or has put another one there, which is had at the next look.
+        log.info("%s is not there any more.", found.path)
+    except (StorageProblem, uploads.DiskFull) as problem:
+        yield Outcome(found.name, problem=str(problem), waits=True)
+
+
+def _take(claimed: folder.Claimed | bucket.Found, wish: Wish, wait: bool) -> Outcome:
     try:
         file = claimed.store()
         run, note = file.imports.first(), ""
         if run is None:
             run, note = submit(file, wish)
-    except (DatabaseError, OSError, uploads.DiskFull):
+    except (DatabaseError, OSError, StorageProblem, uploads.DiskFull):
         # It stays where it is, and is tried again.
         raise
     except Unclear as problem:
@@ -178,7 +217,7 @@ def _take(claimed: folder.Claimed, wish: Wish, wait: bool) -> Outcome:
     return outcome
 
 
-def _refuse(claimed: folder.Claimed, sentence: str) -> Outcome:
+def _refuse(claimed: folder.Claimed | bucket.Found, sentence: str) -> Outcome:
     uploads.give_up(claimed.public_id)
     claimed.put_away(folder.FAILED, sentence)
     return Outcome(claimed.name, problem=sentence)

@@ -41,6 +41,7 @@ STATUSES: dict[type[intake.UploadProblem], int] = {
     intake.Busy: 423,
     intake.Expired: 410,
     intake.DiskFull: 507,
+    intake.StorageAway: 503,
     intake.InUse: 403,
 }
 
@@ -119,6 +120,8 @@ def tus(view: View[Rest]) -> View[Rest]:
             response = _sentence(404, "There is no such upload; perhaps it was cancelled, or never yours.")
         except intake.UploadProblem as problem:
             response = _sentence(STATUSES[type(problem)], str(problem))
+            if response.status_code == 503:
+                response["Retry-After"] = "10"
         response["Tus-Resumable"] = TUS_VERSION
         response["Cache-Control"] = "no-store"
         return response

@@ -15,6 +15,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from loadify import embedded
+from loadify.bucket_url import bucket
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -102,6 +103,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "importer.storage_away.StorageAwayMiddleware",
 ]
 
 ROOT_URLCONF = "loadify.urls"
@@ -153,11 +155,17 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         }
     )
 
+# Where files lie: a bucket that all machines reach, or a folder of this one.
+STORAGE_URL = os.environ.get("STORAGE_URL", "").strip()
 STORAGES = {
-    "default": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": DATA_DIR / "files", "base_url": None, "file_permissions_mode": 0o600},
-    },
+    "default": (
+        {"BACKEND": "importer.storage.bucket.BucketStorage", "OPTIONS": bucket("STORAGE_URL", STORAGE_URL)}
+        if STORAGE_URL
+        else {
+            "BACKEND": "importer.storage.folder.FolderStorage",
+            "OPTIONS": {"location": DATA_DIR / "files", "base_url": None, "file_permissions_mode": 0o600},
+        }
+    ),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 STATIC_URL = "/static/"
@@ -279,6 +287,13 @@ if BROKER_URL.startswith("redis"):
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
 # A folder whose files the workers import by themselves; blank for none. Every worker must see it under this name.
 LOADIFY_FOLDER = os.environ.get("LOADIFY_FOLDER") or ""
+# A bucket, or a part of one, whose objects the workers import by themselves; blank for none.
+LOADIFY_BUCKET = os.environ.get("LOADIFY_BUCKET", "").strip()
+if LOADIFY_BUCKET:
+    STORAGES["inbox"] = {
+        "BACKEND": "importer.storage.bucket.BucketStorage",
+        "OPTIONS": bucket("LOADIFY_BUCKET", LOADIFY_BUCKET),
+    }
 # Seconds for which nobody must have written to a file before it is taken.
 LOADIFY_FOLDER_SETTLE = number("LOADIFY_FOLDER_SETTLE", 3)
 
@@ -289,6 +304,11 @@ CELERY_BEAT_SCHEDULE = {
     "store_held": {"task": "importer.store_held", "schedule": 1.0, "options": {"expires": 1}},
     "sweep": {"task": "importer.sweep", "schedule": 5.0, "options": {"expires": 5}},
     **({"scan": {"task": "importer.scan", "schedule": 10.0, "options": {"expires": 10}}} if LOADIFY_FOLDER else {}),
+    **(
+        {"scan_bucket": {"task": "importer.scan_bucket", "schedule": 10.0, "options": {"expires": 10}}}
+        if LOADIFY_BUCKET
+        else {}
+    ),
     "mail": {"task": "importer.mail", "schedule": 5.0, "options": {"expires": 5}},
     "tidy": {"task": "importer.tidy", "schedule": 600.0, "options": {"expires": 600}},
     "tallies": {"task": "importer.tallies", "schedule": 1.0, "options": {"expires": 1}},

@@ -339,7 +339,7 @@ def credentials(people) -> dict[str, dict[str, str]]:
 @pytest.fixture
 def places(people, settings, tmp_path) -> list[tuple[str, dict[str, object]]]:
     """Something of the owner's behind every address: (beginning of the address, what stands for its parts)."""
-    storage = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": tmp_path}}
+    storage = {"BACKEND": "importer.storage.folder.FolderStorage", "OPTIONS": {"location": tmp_path}}
     settings.STORAGES = {**settings.STORAGES, "default": storage}
     owner = people["owner"]
     endpoint, _ = endpoints.add("https://192.0.2.1/hook", "Hook", [], owner)

@@ -167,7 +167,7 @@ def _moved_to(folder: Path, place: Path) -> Path:
     """Where the file of `place` lies in `folder` from now on: under its name, or one with a number where that is taken."""
     folder.mkdir(exist_ok=True)
     for number in count(1):
-        target = folder / _numbered(place.name, number)
+        target = folder / numbered(place.name, number)
         try:
             # Unlike renaming it fails when the name is taken, were it this very moment.
             os.link(place, target)
@@ -195,7 +195,7 @@ def _rename(place: Path, target: Path) -> None:
         coming.rename(target)
 
 
-def _numbered(name: str, number: int) -> str:
+def numbered(name: str, number: int) -> str:
     """`name` with a number in front of its suffix, from 2 on; cut where it is too long for more to stand behind it."""
     stem, suffix = os.path.splitext(name)
     if len(suffix) > 10:

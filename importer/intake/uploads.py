@@ -18,8 +18,9 @@ from django.http import UnreadablePostError
 from django.utils import timezone
 
 from accounts.models import User
-from importer.intake import parts
+from importer.intake import identity
 from importer.models import StoredFile, uuid7
+from importer.storage.parts import BLOCK, StorageProblem, growing
 from importer.values import BadFile, ImportProblem, quote
 from pages.templatetags.figures import size as in_words
 
@@ -59,6 +60,10 @@ class DiskFull(UploadProblem):
     """There is no room for the part; the parts before it are safe."""
 
 
+class StorageAway(UploadProblem, StorageProblem):
+    """Storage does not answer, or it is not the one that the other machines of this site have."""
+
+
 class InUse(UploadProblem):
     """The file belongs to an import and stays."""
 
@@ -82,8 +87,8 @@ def begin(owner: User, name: str, size: int) -> StoredFile:
     """
     _check_size(name, size)
     file = _new(owner, name, size)
-    with _sentence_when_full(file):
-        parts.append(file.path, 0, ())
+    with _sentence_of_storage(file):
+        growing().begin(file.path)
     file.save()
     if size == 0:
         complete(file)
@@ -113,12 +118,13 @@ def append(
             raise WrongOffset(f"The part begins at byte {offset:,}, but {file.received:,} bytes of the file are here.")
         blocks = _Blocks(stream, min(file.size - offset, LARGEST_PART), checksum)
         try:
-            with _sentence_when_full(file):
-                file.received += parts.append(file.path, offset, blocks)
+            with _sentence_of_storage(file):
+                stored, file.parts = growing().append(file.path, offset, blocks, file.parts, file.size)
         except FileNotFoundError as error:
             raise Expired(_LOST.format(quote(file.name))) from error
+        file.received += stored
         file.expires_at = _deadline()
-        file.save(update_fields=["received", "expires_at"])
+        file.save(update_fields=["received", "parts", "expires_at"])
     if file.received == file.size:
         complete(file)
     return file
@@ -135,16 +141,19 @@ def complete(file: StoredFile) -> None:
         raise BadFile(f"Only {file.received:,} of the {file.size:,} bytes of {quote(file.name)} have arrived.")
     digest, size = hashlib.sha256(), 0
     try:
-        for block in parts.read(file.path):
-            digest.update(block)
-            size += len(block)
+        with _sentence_of_storage(file):
+            growing().finish(file.path, file.parts, file.size)
+            with default_storage.open(file.path) as content:
+                while block := content.read(BLOCK):
+                    digest.update(block)
+                    size += len(block)
     except FileNotFoundError as error:
         raise Expired(_LOST.format(quote(file.name))) from error
     if size != file.size:
         raise Expired(_LOST.format(quote(file.name)))
-    file.sha256 = digest.hexdigest()
+    file.sha256, file.parts = digest.hexdigest(), {}
     file.completed_at = timezone.now()
-    file.save(update_fields=["sha256", "completed_at"])
+    file.save(update_fields=["sha256", "parts", "completed_at"])
 
 
 def check_there(file: StoredFile) -> None:
@@ -166,7 +175,7 @@ def check_digest(file: StoredFile, content: IO[bytes], between: Callable[[], Non
     """Raises BadFile when the stored bytes are not those that arrived. `between` is called all the time, and may raise."""
     content.seek(0)
     digest = hashlib.sha256()
-    while block := content.read(parts.BLOCK):
+    while block := content.read(BLOCK):
         digest.update(block)
         between()
     if digest.hexdigest() != file.sha256:
@@ -180,12 +189,8 @@ def keep(owner: User | None, name: str, stream: Stream, public_id: UUID | None =
     """
     file = _new(owner, name, 0, public_id)
     digest = hashlib.sha256()
-    try:
-        with _sentence_when_full(file):
-            file.size = file.received = parts.append(file.path, 0, _watched(file.name, stream, digest.update))
-    except BaseException:
-        parts.delete(file.path)
-        raise
+    with _sentence_of_storage(file):
+        file.size = file.received = growing().put(file.path, _watched(file.name, stream, digest.update))
     file.sha256 = digest.hexdigest()
     file.completed_at = timezone.now()
     file.save()
@@ -217,7 +222,8 @@ def forget_abandoned() -> int:
                 except InUse:
                     continue
                 gone += 1
-    return gone
+    still = StoredFile.objects.filter(completed_at=None).exclude(parts={}).values_list("path", flat=True)
+    return gone + growing().forget_parts(settings.LOADIFY_UPLOAD_HOURS * 3600, list(still))
 
 
 class _Blocks:
@@ -243,17 +249,20 @@ class _Blocks:
 
     def _read(self) -> bytes:
         try:
-            return self.stream.read(parts.BLOCK)
+            return self.stream.read(BLOCK)
         except UnreadablePostError:
             # The line was cut. tus 1.0, PATCH: keep as much as has arrived (a checksum, if any, then fails).
             return b""
 
 
 @contextmanager
-def _sentence_when_full(file: StoredFile) -> Iterator[None]:
-    """Turns "no space left" while a file is written into DiskFull."""
+def _sentence_of_storage(file: StoredFile) -> Iterator[None]:
+    """Turns "no space left" while a file is written into DiskFull, and what storage raises into StorageAway."""
     try:
+        identity.check()
         yield
+    except StorageProblem as problem:
+        raise StorageAway(str(problem)) from problem
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise
@@ -264,7 +273,7 @@ def _sentence_when_full(file: StoredFile) -> Iterator[None]:
 
 def _watched(name: str, stream: Stream, see: Callable[[bytes], None]) -> Iterator[bytes]:
     size = 0
-    while block := stream.read(parts.BLOCK):
+    while block := stream.read(BLOCK):
         size += len(block)
         _check_size(name, size)
         see(block)
@@ -321,7 +330,7 @@ def _delete(file: StoredFile) -> None:
         file.delete()
     except ProtectedError as error:
         raise InUse(f"{quote(file.name)} belongs to an import and cannot be taken back.") from error
-    transaction.on_commit(lambda: parts.delete(file.path))
+    transaction.on_commit(lambda: growing().give_up(file.path, file.parts))
 
 
 def _deadline() -> datetime:

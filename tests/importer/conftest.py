@@ -22,7 +22,7 @@ def submit(transactional_db: None, settings, tmp_path) -> Load:
     """Store `content` as a file and queue its import, `chosen` as control.submit takes it; no worker hears of it."""
     settings.STORAGES = {
         **settings.STORAGES,
-        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": tmp_path}},
+        "default": {"BACKEND": "importer.storage.folder.FolderStorage", "OPTIONS": {"location": tmp_path}},
     }
 
     def submit(content: str | bytes, dataset: str = "products", name: str = "file.csv", **chosen: Any) -> Import:

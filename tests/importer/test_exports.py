@@ -427,7 +427,7 @@ def small_disk() -> Iterator[Path]:
 def test_a_full_disk_is_told_and_nothing_is_left_on_it(settings, monkeypatch, small_disk, full, format):
     make(20_000)
     if full == "storage":
-        where = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": small_disk}}
+        where = {"BACKEND": "importer.storage.folder.FolderStorage", "OPTIONS": {"location": small_disk}}
         settings.STORAGES = {**settings.STORAGES, "default": where}
     else:
         monkeypatch.setattr(tempfile, "tempdir", str(small_disk))

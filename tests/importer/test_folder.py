@@ -19,6 +19,7 @@ from django.db import OperationalError
 from importer import runner, tasks, unattended
 from importer.intake import folder, uploads
 from importer.models import Import, StoredFile, uuid7
+from importer.storage.folder import FolderStorage
 from importer.unattended import Wish
 from products.models import Product
 from tests.importer.workers import ROOT, wait_for, worker_env
@@ -175,7 +176,7 @@ def test_network_folder_that_keeps_a_hidden_name_of_an_open_file_will_do(inbox, 
 @pytest.mark.parametrize(
     ("module", "name", "already"),
     [
-        (uploads.parts, "append", False),
+        (FolderStorage, "append", False),
         (StoredFile, "save", False),
         (unattended, "decide", False),
         (unattended.control, "submit", False),
@@ -253,7 +254,7 @@ def test_what_is_done_may_lie_on_another_disk(inbox, monkeypatch):
 def test_file_waits_while_the_disk_is_full(inbox, monkeypatch):
     put(inbox, "a.csv")
     with monkeypatch.context() as patch:
-        patch.setattr(uploads.parts, "append", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
+        patch.setattr(FolderStorage, "append", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
         (outcome,) = unattended.take_all(inbox, 0, Wish())
     assert outcome.waits and outcome.is_bad
     assert outcome.problem == "The server's disk is full. “a.csv” could not be kept; try again when there is room."
@@ -350,7 +351,7 @@ class Watcher:
         code = (
             "import sys; from django.conf import settings\n"
             "from django.core.management import execute_from_command_line as run\n"
-            f"settings.STORAGES['default'] = {{'BACKEND': 'django.core.files.storage.FileSystemStorage', "
+            f"settings.STORAGES['default'] = {{'BACKEND': 'importer.storage.folder.FolderStorage', "
             f"'OPTIONS': {{'location': {str(stored)!r}}}}}; run(['manage.py', *sys.argv[1:]])"
         )
         with self.log.open("wb") as log:

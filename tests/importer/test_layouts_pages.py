@@ -25,7 +25,7 @@ PLACES = {"place_reference": "0", "place_card_id": "1", "place_phone": "2", "pla
 def _storage(settings, tmp_path) -> None:
     settings.STORAGES = {
         **settings.STORAGES,
-        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": tmp_path}},
+        "default": {"BACKEND": "importer.storage.folder.FolderStorage", "OPTIONS": {"location": tmp_path}},
     }
 
 

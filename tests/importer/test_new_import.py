@@ -22,7 +22,7 @@ GOOD = b"sku,name,description\na-1,Mug,Red\n"
 def _storage(settings, tmp_path) -> None:
     settings.STORAGES = {
         **settings.STORAGES,
-        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": tmp_path}},
+        "default": {"BACKEND": "importer.storage.folder.FolderStorage", "OPTIONS": {"location": tmp_path}},
     }
 
 

@@ -21,7 +21,7 @@ from tusclient.client import TusClient
 
 from accounts import tokens
 from accounts.models import Right, User
-from importer.intake import parts, uploads
+from importer.intake import uploads
 from importer.models import Import, StoredFile
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,7 +34,7 @@ TOKEN = "t" * 32
 def _storage(settings, tmp_path) -> None:
     settings.STORAGES = {
         **settings.STORAGES,
-        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": tmp_path}},
+        "default": {"BACKEND": "importer.storage.folder.FolderStorage", "OPTIONS": {"location": tmp_path}},
     }
 
 
@@ -264,7 +264,7 @@ def test_full_disk_loses_nothing_and_can_be_gone_on_with(sender: Sender, monkeyp
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as broken:
-        broken.setattr(parts.os, "fsync", full)
+        broken.setattr(os, "fsync", full)
         answer = sender.part(path, 1000, CONTENT[1000:2000])
     assert answer.status_code == 507
     assert answer.text == ("The server's disk is full. 1.0 kB of “prices.csv” are safe; go on when there is room again.\n")
