@@ -1,25 +1,18 @@
 """The timetable (beat): start as many as you like, exactly one acts, and another takes over when it is gone."""
 
 import logging
-import os
-import socket
 import time
-import uuid
-from datetime import timedelta
 from typing import Any
 
 from celery.beat import Scheduler
 from django.db import Error, connection
-from django.db.models import Q
-from django.db.models.functions import Now
 
-from loadify.models import Lease
+from importer.leases import Turn
 
 log = logging.getLogger(__name__)
 
 #: Seconds that a beat which was killed, or cut off from the database, is waited for; and between two looks at the lease.
 LEASE, LOOK = 4.0, 1.0
-NAME = "beat"
 
 
 class Timetable(Scheduler):
@@ -29,7 +22,7 @@ class Timetable(Scheduler):
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        self.holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.turn = Turn("beat", LEASE)
         self._asked_at = self._mine_until = float("-inf")
         self._leading: bool | None = None
         super().__init__(*arguments, **options)
@@ -48,7 +41,7 @@ class Timetable(Scheduler):
         if now - self._asked_at >= LOOK:
             self._asked_at = now
             try:
-                self._mine_until = now + LEASE if self._take() else float("-inf")
+                self._mine_until = now + LEASE if self.turn.take() else float("-inf")
             except Error as problem:
                 log.warning("The lease of the timetable cannot be looked at; trying again. %s", str(problem).strip())
                 connection.close()
@@ -58,16 +51,11 @@ class Timetable(Scheduler):
             log.info("This beat acts." if leading else "This beat stands by.")
         return leading
 
-    def _take(self) -> bool:
-        Lease.objects.get_or_create(name=NAME, defaults={"lease_until": Now()})
-        free = Lease.objects.filter(Q(holder=self.holder) | Q(lease_until__lte=Now()), name=NAME)
-        return bool(free.update(holder=self.holder, lease_until=Now() + timedelta(seconds=LEASE)))
-
     def close(self) -> None:
         """Leave in order: who stands by acts from its next look on."""
         self._asked_at, self._mine_until = float("inf"), float("-inf")
         try:
-            Lease.objects.filter(name=NAME, holder=self.holder).update(lease_until=Now())
+            self.turn.give_back()
             connection.close()
         except Error as problem:
             log.warning("The lease of the timetable is not given back, and runs out. %s", str(problem).strip())

@@ -78,7 +78,6 @@ MODELS = {
     "students": ("studentanswer",),
     "webhooks": ("endpoint", "event", "delivery", "attempt", "tally"),
     "api": ("answer", "calls"),
-    "loadify": ("lease",),
 }
 OF_MODEL: dict[str, Row] = {
     "": ADMIN_FORM,

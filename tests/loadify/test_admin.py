@@ -14,7 +14,7 @@ from pages.admin import ReadOnlyAdmin
 from products.models import Product
 from webhooks.models import Endpoint
 
-OURS = ("accounts", "api", "cards", "contacts", "importer", "loadify", "products", "students", "webhooks")
+OURS = ("accounts", "api", "cards", "contacts", "importer", "products", "students", "webhooks")
 
 
 @pytest.fixture
