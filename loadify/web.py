@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 #: Seconds that requests under way have to be answered when the server is to end, and that those have which are cut then.
 GRACE, CUT = 5.0, 1.0
 #: Seconds that a connection taken at the last moment has to bring its request.
-LAST_MOMENT = 0.5
+LAST_MOMENT = 1.0
 
 _TOKEN = re.compile(r"(/files/|/accounts/(?:password/reset/key|confirm-email)/)[^/?]+")
 
@@ -121,8 +121,12 @@ class WebServer(Server):  # type: ignore[misc]  # daphne carries no type hints
         """Take no new connections, answer what was asked, end what has no end; cut what takes too long."""
         began = time.monotonic()
         for port in self.ports:
-            # Who stands at the door is let in: a connection that the kernel has taken would be reset.
+            # Who stands at the door is let in: a connection that the kernel has taken would be reset. Twisted would take a
+            # few, and close the door in its next round, behind which more would stand.
+            port.stopReading()
+            port.numberAccepts = 10_000
             port.doRead()
+            port.socket.close()
             port.stopListening()
         self.leaving.set()
         await asyncio.sleep(LAST_MOMENT)

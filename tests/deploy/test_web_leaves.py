@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -65,7 +66,34 @@ def test_what_was_asked_is_answered_and_nothing_new_is_taken(slow: tuple[int, "s
         assert idle.sock.recv(1) == b""
         assert (answer.result().text, answer.result().headers["Connection"]) == ("/slow", "close")
         assert web.wait(20) == 0
-        assert 1 < time.monotonic() - began < 4
+        assert 1 < time.monotonic() - began < 5
+
+
+def test_who_was_let_in_is_answered_however_many_come(slow: tuple[int, "subprocess.Popen[str]"]) -> None:
+    port, web = slow
+    ends: list[str] = []
+
+    def visit() -> None:
+        while True:
+            try:
+                line = socket.create_connection(("127.0.0.1", port), timeout=20)
+            except ConnectionRefusedError:
+                return
+            with line:
+                try:
+                    line.sendall(b"POST /form HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+                    ends.append("answered" if b"/form" in _all(line) else "closed")
+                except OSError as problem:
+                    ends.append(type(problem).__name__)
+
+    with ThreadPoolExecutor(16) as threads:
+        for _ in range(16):
+            threads.submit(visit)
+        time.sleep(1)
+        web.send_signal(signal.SIGTERM)
+    assert web.wait(20) == 0
+    assert set(ends) == {"answered"}, Counter(ends)
+    assert len(ends) > 100
 
 
 def test_what_has_no_end_is_cut_and_keeps_nobody(slow: tuple[int, "subprocess.Popen[str]"]) -> None:
