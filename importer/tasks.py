@@ -4,6 +4,8 @@ import fcntl
 import logging
 import os
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import IO, Any
 from celery import shared_task
 from celery.signals import worker_init, worker_shutting_down
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from importer import exports, held, mails, maintenance, results, runner, sweep, turns, unattended
 from importer.attempt import worker_name
@@ -160,7 +162,22 @@ def scan_bucket() -> None:
 
 
 @worker_shutting_down.connect
-def yield_imports(**_: Any) -> None:
+def yield_to_the_end(**_: Any) -> None:
+    """Ask what this worker is at to stop, again and again until it has ended: a process may claim something just now."""
+
+    def ask() -> None:
+        while True:
+            try:
+                yield_imports()
+            except DatabaseError as problem:
+                log.warning("What this worker is at cannot be asked to stop; trying again. %s", problem)
+                connection.close()
+            time.sleep(1)
+
+    threading.Thread(target=ask, name="yield", daemon=True).start()
+
+
+def yield_imports() -> None:
     """Ask the work of this worker to stop at its next step: its processes do not hear the signal themselves."""
     mine = worker_name(os.getpid(), 0)[:-1]
     # What a person wants of an import stands: who pressed Cancel does not find it running on after a restart.

@@ -87,8 +87,8 @@ class Live:
                 VIEWERS.dec()
 
     async def watch(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run one viewer's request to its end. A stream that breaks is ended, so that the browser comes again; that of a
-        program is ended, too, when its token is not good any more."""
+        """Run one viewer's request to its end. A stream that breaks is ended, so that the browser comes again; so is every
+        stream of a web process that is to end (loadify/web.py), and that of a program when its token is not good any more."""
         started = first_part_sent = False
 
         async def send_on(event: Mapping[str, Any]) -> None:
@@ -106,14 +106,18 @@ class Live:
                 followed = asyncio.ensure_future(self.events(scope, receive, send_on))
                 request = ASGIRequest(scope, BytesIO())
                 look = None if bearer(request) is None else LOOK
+                leaving = asyncio.ensure_future(leaves(scope))
                 try:
-                    while not (await asyncio.wait({followed}, timeout=look))[0]:
+                    while not (await asyncio.wait({followed, leaving}, timeout=look, return_when=asyncio.FIRST_COMPLETED))[0]:
                         if not await sync_to_async(caller)(request):
                             followed.cancel()
                 finally:
+                    leaving.cancel()
                     followed.cancel()
                     await asyncio.wait({followed})
-            if followed.cancelled():
+            if followed.cancelled() and not started:
+                await answer(send, 503, "This process of the site ends; another one takes over. Come again.\n")
+            elif followed.cancelled():
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
             else:
                 followed.result()
@@ -124,6 +128,12 @@ class Live:
             else:
                 # Daphne would keep the line open for ever, and the browser would wait on it.
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def leaves(scope: Scope) -> None:
+    """Return when the web process is to end; never under a server that does not tell."""
+    event: asyncio.Event = scope.get("extensions", {}).get("loadify.leaving") or asyncio.Event()
+    await event.wait()
 
 
 def without_claims(scope: Scope, channel: str) -> Scope:

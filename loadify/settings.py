@@ -308,8 +308,9 @@ if LOADIFY_BUCKET:
 # Seconds for which nobody must have written to a file before it is taken.
 LOADIFY_FOLDER_SETTLE = number("LOADIFY_FOLDER_SETTLE", 3)
 
-# Nothing of the timetable needs to be remembered over a restart: beat keeps it in memory, and needs no folder.
-CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
+# Nothing of the timetable needs to be remembered over a restart: beat keeps it in memory, and needs no folder. Of several beats
+# one acts.
+CELERY_BEAT_SCHEDULER = "loadify.timetable:Timetable"
 CELERY_BEAT_SCHEDULE = {
     "store_held": {"task": "importer.store_held", "schedule": 1.0, "options": {"expires": 1}},
     "sweep": {"task": "importer.sweep", "schedule": 5.0, "options": {"expires": 5}},

@@ -116,7 +116,7 @@ def programs(port: int) -> list[Program]:
     consumer = [sys.executable, "manage.py", "consume_rows", "--all"]
     storing = [Program("consumer", consumer, cwd=base, grace=15, orphan_signal=signal.SIGKILL)] if can_queue() else []
     return [
-        Program("web", web, cwd=base),
+        Program("web", web, cwd=base, grace=10),
         Program("worker", worker, cwd=base, grace=15, orphan_signal=signal.SIGKILL),
         Program("webhooks", webhooks, cwd=base, grace=15, orphan_signal=signal.SIGKILL),
         *storing,

@@ -28,8 +28,10 @@ THREADS, AHEAD = 32, 32
 DEADLINE = 15.0
 #: Seconds between two looks for what is due, and how long a coordinator stays when there was something.
 POLL, LINGER = 0.1, 2.0
-#: Seconds that posts under way are waited for when the worker is shut down.
-FAREWELL = 8.0
+#: Seconds that posts under way are waited for when the worker is shut down, which is to be over within ten.
+FAREWELL = 6.0
+#: Begin of the names of the threads that post.
+POSTS = "webhook-post"
 
 _client = Client()
 _open = lru_cache(maxsize=1024)(vault.unseal)
@@ -45,7 +47,8 @@ class Coordinator:
     def run(self) -> int:
         """Deliver; returns how many tries were made."""
         tries, busy_at = 0, 0.0
-        with ThreadPoolExecutor(THREADS, thread_name_prefix="webhook") as pool:
+        pool = ThreadPoolExecutor(THREADS, thread_name_prefix=POSTS)
+        try:
             while not self.stop.is_set():
                 claimed = claim(THREADS + AHEAD - len(self.flying)) if len(self.flying) < THREADS + AHEAD else []
                 self.flying |= {pool.submit(attempt, delivery): delivery for delivery in claimed}
@@ -57,6 +60,9 @@ class Coordinator:
                 else:
                     self.stop.wait(POLL)
             tries += self.say_farewell()
+        finally:
+            # What is still under way after the farewell is written down by nobody, so it is not waited for either.
+            pool.shutdown(wait=not self.stop.is_set())
         return tries
 
     def land(self, seconds: float) -> int:

@@ -61,9 +61,11 @@ class Web:
         command = [sys.executable, "-m", "loadify.web", "-b", "127.0.0.1", "-p", str(self.port), "loadify.asgi:application"]
         self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stderr=subprocess.DEVNULL)
         until = time.monotonic() + 120
+        # As a proxy would say it: with LOADIFY_HTTPS all else is led to https.
+        proxied = {"X-Forwarded-Proto": "https"}
         while time.monotonic() < until:
             try:
-                if requests.get(f"{self.url}/healthz", timeout=30).status_code == 200:
+                if requests.get(f"{self.url}/healthz", headers=proxied, timeout=30).status_code == 200:
                     return
             except requests.RequestException:
                 time.sleep(0.1)
