@@ -26,6 +26,7 @@ def machine(server: str) -> str:
     except OSError:
         system = platform.system()
     return (
-        f"Measured on {date.today().isoformat()}: {os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB of memory, {system},"
-        f" PostgreSQL {server} with the settings of `bin/up` and default durability, Python {platform.python_version()}."
+        f"Measured on {date.today().isoformat()}: {os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB of memory,"
+        f" {system}, PostgreSQL {server} with the settings of `bin/up` and default durability,"
+        f" Python {platform.python_version()}."
     )

@@ -83,7 +83,7 @@ def upsert(url: str, path: Path) -> float:
 
 
 def copy(url: str, path: Path, table: str = TABLE, columns: str = COLUMNS, *, header: bool = False) -> float:
-    """Stream the file, which is the clean one unless other columns are named, into `table`, which is empty; returns the seconds."""
+    """Stream the file, by default the clean one, into `table`, which is empty; returns the seconds."""
     program, _ = psql()
     into = f"{table} ({columns}) FROM {{source}} WITH {_FORMAT.format(header=header)}"
     with path.open("rb") as stream:

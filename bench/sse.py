@@ -1,7 +1,7 @@
 """`python -m bench.sse`: how soon those who watch an import see its news, and what a viewer costs the web process.
 
-Ten imports each commit a new version twice a second, spread over the half second, as engines at work do. A viewer watches one of
-them through a real web process. A piece of news arrives with the first snapshot of its version or a later one.
+Ten imports each commit a new version twice a second, spread over the half second, as engines at work do. A viewer watches one
+of them through a real web process. A piece of news arrives with the first snapshot of its version or a later one.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from typing import Any
 
 import django
 
+from bench import page
 from bench.memory import pss
 from bench.place import Place, place
 from bench.search import percentile
@@ -178,7 +179,7 @@ def _usage(pid: int) -> dict[str, Any]:
 
 
 def _lateness(arrivals: "array[float]", commits: list[list[tuple[int, float]]]) -> tuple[list[float], list[float]]:
-    """Seconds from commit to arrival, for each viewer and each piece of news of its import; the same of the last piece alone."""
+    """Seconds from commit to arrival, for each viewer and each piece of news of its import; the same of the last alone."""
     seen: dict[int, tuple[list[float], list[float]]] = {}
     for viewer, version, at in zip(arrivals[::3], arrivals[1::3], arrivals[2::3], strict=True):
         versions, moments = seen.setdefault(int(viewer), ([], []))
@@ -195,12 +196,12 @@ def _lateness(arrivals: "array[float]", commits: list[list[tuple[int, float]]]) 
     return late, last
 
 
-def markdown(results: list[dict[str, Any]]) -> str:
+def markdown(results: list[dict[str, Any]], machine: str) -> str:
     lines = [
-        f"{IMPORTS} imports, a new version of each every {PERIOD} s; {os.cpu_count()} cores, on which the viewers run, too.",
+        f"{machine} {IMPORTS} imports, a new version of each every {PERIOD} s; the viewers run on the same cores.",
         "",
-        "| viewers | web processes | p50 s | p95 s | slowest s | final: received | final: p95 s | connections (all) | threads (each)"
-        " | KiB a viewer | CPU ms a snapshot |",
+        "| viewers | web processes | p50 s | p95 s | slowest s | final: received | final: p95 s | connections (all)"
+        " | threads (each) | KiB a viewer | CPU ms a snapshot |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for one in results:
@@ -229,6 +230,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1, help="web processes of that case (1)")
     parser.add_argument("--seconds", type=float, default=30, help="how long there is news (30)")
     parser.add_argument("--database-url", help="a server to make a throw-away database on, by a superuser of it")
+    parser.add_argument("--write", type=Path, help="write the table to this page")
     parser.add_argument("--json", action="store_true", help="print a JSON list instead of a table")
     options = parser.parse_args()
     if sys.platform != "linux":
@@ -239,9 +241,12 @@ def main() -> None:
             os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loadify.settings")
             django.setup()
             results = [measure(here, *case, options.seconds) for case in cases]
+            machine = page.machine(str(here.ask("SHOW server_version")[0][0]).split()[0])
     except CannotStart as problem:
         raise SystemExit(str(problem)) from None
-    print(json.dumps(results, indent=2) if options.json else markdown(results))
+    print(json.dumps(results, indent=2) if options.json else markdown(results, machine))
+    if options.write:
+        page.put(options.write, "sse", markdown(results, machine))
     if sentences := [sentence for one in results for sentence in missed(one)]:
         sys.exit("\n".join(sentences))
 

@@ -1,8 +1,8 @@
 """`python -m bench.viewers`: thousands of browsers' EventSources in one process, on bare sockets.
 
-Reads one line of JSON: the addresses to watch, how many viewers each has, the cookie, where to write what arrived. Says "watching"
-when each viewer has its first snapshot. A second line says the last version of every import and how long to wait for it; then it
-writes the arrivals, a triple of doubles each (viewer, version, moment of time.monotonic), and says how many viewers have the last.
+Reads one line of JSON: the port and path of every viewer, the cookie, and where to write what arrived. Says "watching" when
+each viewer has its first snapshot. A second line says the last version of every import and how long to wait for it; then it
+writes the arrivals, three doubles each (viewer, version, moment of time.monotonic), and says how many viewers have the last.
 """
 
 import asyncio

@@ -119,8 +119,8 @@ def constants(module: Path) -> dict[str, Any]:
 
 def markdown(report: dict[str, Any]) -> str:
     lines = [
-        f"{report['machine']} {report['rows']:,} records with {report['keys']:,} keys, {report['megabytes']} MB, into an empty table;"
-        f" {report['rounds']} round(s), in turn. Ratios are medians of those within a round.",
+        f"{report['machine']} {report['rows']:,} records with {report['keys']:,} keys, {report['megabytes']} MB, into an empty"
+        f" table; {report['rounds']} rounds, in turn. Ratios are medians of those within a round.",
         "",
         "| | the file | seconds (median) | each round | × `\\copy` | seconds per million records |",
         "|---|---|---|---|---|---|",

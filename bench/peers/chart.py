@@ -1,4 +1,4 @@
-"""`python -m bench.peers.chart FILE.svg` draws the report of bench.peers, JSON on its standard input. It runs in bench/.venv."""
+"""`python -m bench.peers.chart FILE` draws the report of bench.peers, JSON on its standard input; it runs in bench/.venv."""
 
 import json
 import sys
@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib  # type: ignore[import-not-found,unused-ignore]
 
 matplotlib.use("svg")
-from matplotlib import pyplot  # type: ignore[import-not-found,unused-ignore]  # noqa: E402
+from matplotlib import pyplot  # type: ignore[import-not-found,unused-ignore]
 
 #: Readable on white and on black.
 INK, OURS, OTHERS = "#7f848c", "#2f81f7", "#9aa3ad"

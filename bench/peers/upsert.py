@@ -1,4 +1,4 @@
-"""What somebody writes by hand: `\\copy` into a staging table, then one statement that cleans, picks the last line and upserts."""
+"""Written by hand: `\\copy` into a staging table, then one statement that cleans, picks the last line and upserts."""
 
 from pathlib import Path
 
