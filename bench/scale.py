@@ -36,14 +36,14 @@ def small_file(here: Place, large: Path) -> Path:
     return path
 
 
-def measure(here: Place, sizes: list[int], rounds: int, every: int) -> dict[str, Any]:
+def measure(here: Place, sizes: list[int], rounds: int, every: int, warm_ups: int) -> dict[str, Any]:
     imports: dict[int, list[dict[str, Any]]] = {rows: [] for rows in sizes}
     for _ in range(rounds):
         for rows in sizes:
             file = search.catalogue(here, rows)
             if rows == sizes[-1]:
                 small = small_file(here, file)
-            imports[rows].append(memory.measure(here, rows, warm_ups=6, file=file))
+            imports[rows].append(memory.measure(here, rows, warm_ups, file=file))
             print(f"{rows:,} rows: {imports[rows][-1]['seconds_per_million']} s per million", file=sys.stderr)
     added = json.loads(here.run("-m", "bench.timed_import", str(small)))
     print(f"{added['lines']:,} rows into it: {added['seconds']} s", file=sys.stderr)
@@ -129,6 +129,7 @@ def main() -> None:
     parser.add_argument("rows", type=int, nargs="*", default=[500_000, 1_000_000, 5_000_000], help="sizes, ascending")
     parser.add_argument("--rounds", type=int, default=1, help="how often each size is imported, in turn (1)")
     parser.add_argument("--every", type=int, default=3, help="ask only every so many-th search (3)")
+    parser.add_argument("--warm-ups", type=int, default=6, help="small imports before idle is measured (6)")
     parser.add_argument("--database-url", help="a server to make a throw-away database on, by a superuser of it")
     parser.add_argument("--write", type=Path, help="write the tables to this page")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
@@ -137,7 +138,7 @@ def main() -> None:
         raise SystemExit("This reads /proc/<pid>/smaps_rollup, which only Linux has.")
     try:
         with place(options.database_url, broker=True) as here:
-            found = measure(here, sorted(options.rows), options.rounds, options.every)
+            found = measure(here, sorted(options.rows), options.rounds, options.every, options.warm_ups)
     except CannotStart as problem:
         raise SystemExit(str(problem)) from None
     print(json.dumps(found, indent=2) if options.json else markdown(found))

@@ -52,7 +52,7 @@ def measure(here: Place, viewers: int, processes: int, seconds: float) -> dict[s
         have = int(_told(crowd, {"versions": imports.versions, "seconds": 60}))
         after = [_usage(web.pid) for _, web in webs]
         arrived = array("d", arrivals.read_bytes())
-        late, last = _lateness(arrived, imports.commits)
+        late, last = lateness(arrived, imports.commits)
     found = {
         "viewers": viewers,
         "processes": processes,
@@ -178,7 +178,7 @@ def _usage(pid: int) -> dict[str, Any]:
     return {"threads": int(stat[17]), "cpu": (int(stat[11]) + int(stat[12])) / _TICKS, "mib": pss(pid) / 2**20}
 
 
-def _lateness(arrivals: "array[float]", commits: list[list[tuple[int, float]]]) -> tuple[list[float], list[float]]:
+def lateness(arrivals: "array[float]", commits: list[list[tuple[int, float]]]) -> tuple[list[float], list[float]]:
     """Seconds from commit to arrival, for each viewer and each piece of news of its import; the same of the last alone."""
     seen: dict[int, tuple[list[float], list[float]]] = {}
     for viewer, version, at in zip(arrivals[::3], arrivals[1::3], arrivals[2::3], strict=True):

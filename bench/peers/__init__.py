@@ -6,3 +6,5 @@ which each key comes once, trimmed and with every column, because it cannot do w
 
 #: Modules of this package, in the order in which they take turns.
 PEERS = ("raw_copy", "upsert", "bulk_create", "postgres_copy", "pandas_copy", "pgloader", "import_export")
+#: Those that need more than Loadify itself, and so bench/.venv.
+FOREIGN = ("postgres_copy", "pandas_copy", "import_export")

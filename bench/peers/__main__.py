@@ -15,14 +15,14 @@ from typing import Any
 
 from bench import page, raw_copy
 from bench.import_limit import CONTENT, DURABLE, GINS, INDEXES
-from bench.peers import PEERS, pgloader
+from bench.peers import FOREIGN, PEERS, pgloader
 from bench.place import Place, place
 from loadify.servers import CannotStart
 
 TABLE = "products_product"
 LOADIFY = "Loadify"
 _BENCH = Path(__file__).resolve().parent.parent
-PYTHON = _BENCH / ".venv/bin/python"
+_PYTHON = str(_BENCH / ".venv/bin/python")
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Comparison:
         return Arm(said["NAME"], lambda: self._ran(module, path), said["CLEAN"], said.get("ONCE", False))
 
     def _ran(self, module: str, path: Path) -> float:
-        command = [str(PYTHON), "-m", "bench.peers.timed", module, str(path)]
+        command = [_PYTHON if module in FOREIGN else sys.executable, "-m", "bench.peers.timed", module, str(path)]
         done = subprocess.run(command, cwd=_BENCH.parent, stdout=subprocess.PIPE, text=True, check=False)
         if done.returncode:
             raise SystemExit(f"{module} ended with exit code {done.returncode}.")
@@ -154,7 +154,8 @@ def main() -> None:
     if "pgloader" not in options.without and (reason := pgloader.missing()):
         left_out.append(reason)
         options.without.append("pgloader")
-    install()
+    if set(FOREIGN) - set(options.without):
+        install()
     try:
         with place(options.database_url) as here:
             for name in DURABLE:
@@ -169,7 +170,8 @@ def main() -> None:
     print(json.dumps(report, indent=2) if options.json else markdown(report))
     if options.write:
         page.put(options.write, "peers", markdown(report))
-        chart = [str(PYTHON), "-m", "bench.peers.chart", str(options.write.with_suffix(".svg").resolve())]
+        install()
+        chart = [_PYTHON, "-m", "bench.peers.chart", str(options.write.with_suffix(".svg").resolve())]
         subprocess.run(chart, cwd=_BENCH.parent, input=json.dumps(report), text=True, check=True, env=os.environ)
 
 

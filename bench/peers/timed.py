@@ -1,6 +1,6 @@
 """`python -m bench.peers.timed PEER FILE` lets one peer load the file, and prints its seconds as JSON.
 
-Python's start and that of Django are not counted. It runs in bench/.venv.
+Python's start and that of Django are not counted.
 """
 
 import importlib
