@@ -39,7 +39,7 @@ def visit(live: Live, path: str = PATH) -> list[dict[str, Any]]:
 
 @pytest.fixture(autouse=True)
 def _no_thread(monkeypatch):
-    monkeypatch.setattr(relay, "wake", lambda loop: None)
+    monkeypatch.setattr(relay, "wake", lambda: None)
 
 
 async def site(scope, receive, send):
