@@ -49,6 +49,8 @@ class Comparison:
         self.arms.insert(1, Arm(LOADIFY, self._loadify, clean=False))
         self.indexes = here.ask(INDEXES.format(table=TABLE))
         self.content: list[tuple[Any, ...]] = []
+        #: Of the machine, before each arm: how far other work disturbs the measurement.
+        self.load_averages: list[float] = []
 
     def _peer(self, module: str) -> Arm:
         said = constants(_BENCH / "peers" / f"{module}.py")
@@ -73,6 +75,7 @@ class Comparison:
                 continue
             self.here.ask(f"TRUNCATE {TABLE} RESTART IDENTITY")
             self.here.ask("CHECKPOINT")
+            self.load_averages.append(round(os.getloadavg()[0], 1))
             seconds = arm.load()
             began = time.perf_counter()
             for (index,) in self.here.ask(GINS.format(table=TABLE)):
@@ -105,7 +108,13 @@ class Comparison:
         ]
         server = str(self.here.ask("SHOW server_version")[0][0]).split()[0]
         ordered = sorted(arms, key=lambda arm: arm["times_copy"])  # type: ignore[arg-type,return-value]
-        return {**self.size, "machine": page.machine(server), "rounds": len(copied), "arms": ordered}
+        return {
+            **self.size,
+            "machine": page.machine(server),
+            "rounds": len(copied),
+            "load": self.load_averages,
+            "arms": ordered,
+        }
 
 
 def constants(module: Path) -> dict[str, Any]:
@@ -120,7 +129,7 @@ def constants(module: Path) -> dict[str, Any]:
 def markdown(report: dict[str, Any]) -> str:
     lines = [
         f"{report['machine']} {report['rows']:,} records with {report['keys']:,} keys, {report['megabytes']} MB, into an empty"
-        f" table; {report['rounds']} rounds, in turn. Ratios are medians of those within a round.",
+        f" table; {report['rounds']} rounds, in turn, at load averages of {min(report['load'])} to {max(report['load'])}. Ratios are medians of those within a round.",
         "",
         "| | the file | seconds (median) | each round | × `\\copy` | seconds per million records |",
         "|---|---|---|---|---|---|",

@@ -160,7 +160,7 @@ def test_growth_is_measured() -> None:
 @whole
 def test_peers_leave_the_same_table_behind() -> None:
     without = [*peers.FOREIGN, "pgloader"]
-    found = measured("bench.peers", "--rows", "2000", "--rounds", "1", "--without", *without, here=True)
+    found = measured("bench.peers", "--rows", "2000", "--rounds", "1", "--without", *without)
     assert (found["rows"], found["keys"]) == (2_000, 1_867)
     ratios = {arm["name"]: arm["times_copy"] for arm in found["arms"]}
     assert list(ratios.values()) == sorted(ratios.values())
