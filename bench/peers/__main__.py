@@ -129,7 +129,8 @@ def constants(module: Path) -> dict[str, Any]:
 def markdown(report: dict[str, Any]) -> str:
     lines = [
         f"{report['machine']} {report['rows']:,} records with {report['keys']:,} keys, {report['megabytes']} MB, into an empty"
-        f" table; {report['rounds']} rounds, in turn, at load averages of {min(report['load'])} to {max(report['load'])}. Ratios are medians of those within a round.",
+        f" table; {report['rounds']} rounds, in turn, at load averages of {min(report['load'])} to {max(report['load'])}."
+        " Ratios are medians of those within a round.",
         "",
         "| | the file | seconds (median) | each round | × `\\copy` | seconds per million records |",
         "|---|---|---|---|---|---|",
