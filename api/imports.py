@@ -11,7 +11,6 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from django_eventstream.views import events as eventstream
 from ninja import Field, Router, Schema, Status
 from ninja.errors import HttpError
 from pydantic import ConfigDict, StrictBool
@@ -23,7 +22,7 @@ from api.access import callers
 from api.fields import Cursor
 from api.lists import Listed, listed
 from api.problems import Forbidden, InTheWay, Problem
-from importer import changes, control, downloads, maintenance, turns, unattended
+from importer import changes, control, downloads, maintenance, stream, turns, unattended
 from importer.access import may_see_rows, may_steer
 from importer.download_views import rejects_csv
 from importer.intake import uploads
@@ -192,10 +191,7 @@ def follow_import(request: HttpRequest, public_id: uuid.UUID, once: bool = False
         answer["Cache-Control"] = "no-store"
         return answer
     # The channel is fixed here: django-eventstream would let the query name any.
-    streaming: HttpResponseBase = eventstream(
-        request, **{"format-channels": [told_channel(run.public_id)], "public_id": run.public_id}
-    )
-    return streaming
+    return stream.events(request, **{"format-channels": [told_channel(run.public_id)], "public_id": run.public_id})
 
 
 @router.post("/{uuid:public_id}/apply", response={200: ImportOut, 409: Problem}, auth=callers(Right.IMPORT), summary="Approve")

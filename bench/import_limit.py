@@ -21,18 +21,18 @@ COPY, FRESH, AGAIN, CHANGED = "`\\copy`", "fresh import", "identical again", "ev
 UPSERT = "staging and one upsert by hand, every row changed"
 
 #: What makes an index the same as another, whatever it and its table are called.
-_INDEXES = """
+INDEXES = """
 SELECT indisprimary, indisunique, indisvalid AND indisready, substring(pg_get_indexdef(indexrelid) FROM ' USING .*')
 FROM pg_index WHERE indrelid = '{table}'::regclass ORDER BY 4, 2, 1"""
-_GINS = """
+GINS = """
 SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
 WHERE indrelid = '{table}'::regclass AND relam = (SELECT oid FROM pg_am WHERE amname = 'gin')"""
 #: Number of rows, and a number that two tables only share when they hold the same rows.
-_CONTENT = """
+CONTENT = """
 SELECT count(*),
     sum(hashtextextended(concat_ws(E'\\x1f', sku, sku_key, name, description, active, description_words), 0))
 FROM {table}"""
-_DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
+DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 
 
 @dataclass
@@ -101,7 +101,7 @@ class Comparison:
     def _clean_pending_lists(self, table: str) -> float:
         """Bring what GIN indexes have put aside into them, so that every arm ends with quick searches; seconds."""
         began = time.perf_counter()
-        for (index,) in self.here.ask(_GINS.format(table=table)):
+        for (index,) in self.here.ask(GINS.format(table=table)):
             self.here.ask(f"SELECT gin_clean_pending_list('{index}')")
         return time.perf_counter() - began
 
@@ -111,17 +111,17 @@ class Comparison:
             found = (report["created"], report["updated"], report["unchanged"])
             if found != arm.outcome or report["superseded"] + sum(found) != report["lines"]:
                 raise SystemExit(f"{arm.name}: {arm.outcome} created, updated, unchanged expected, {report} found.")
-        indexes = self.here.ask(_INDEXES.format(table=table))
-        expected = self.here.ask(_INDEXES.format(table=raw_copy.TABLE))
+        indexes = self.here.ask(INDEXES.format(table=table))
+        expected = self.here.ask(INDEXES.format(table=raw_copy.TABLE))
         if indexes != expected or not all(usable for _, _, usable, _ in indexes):
             raise SystemExit(f"{arm.name}: the indexes of {table} differ or are not valid:\n{indexes}\n{expected}")
         [(persistence,)] = self.here.ask(f"SELECT relpersistence FROM pg_class WHERE oid = '{table}'::regclass")
         if persistence != "p":
             raise SystemExit(f"{arm.name}: {table} is not a logged table.")
-        content = self.here.ask(_CONTENT.format(table=table))
-        if arm.name not in (CHANGED, UPSERT) and content != self.here.ask(_CONTENT.format(table=raw_copy.TABLE)):
+        content = self.here.ask(CONTENT.format(table=table))
+        if arm.name not in (CHANGED, UPSERT) and content != self.here.ask(CONTENT.format(table=raw_copy.TABLE)):
             raise SystemExit(f"{arm.name}: {table} holds other rows than \\copy wrote.")
-        if arm.name == UPSERT and content != self.here.ask(_CONTENT.format(table=LOADED)):
+        if arm.name == UPSERT and content != self.here.ask(CONTENT.format(table=LOADED)):
             raise SystemExit(f"{arm.name}: {table} holds other rows than the import wrote.")
         if content[0][0] != self.keys:
             raise SystemExit(f"{arm.name}: {table} holds {content[0][0]:,} rows, {self.keys:,} were expected.")
@@ -184,7 +184,7 @@ def main() -> None:
     options = parser.parse_args()
     try:
         with place(options.database_url) as here:
-            for name in _DURABLE:
+            for name in DURABLE:
                 if here.ask(f"SHOW {name}") != [("on",)]:
                     raise SystemExit(f"The server runs with {name} off: no time taken there means anything.")
             raw = options.file.resolve() if options.file else here.sample(options.rows)

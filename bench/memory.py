@@ -111,13 +111,18 @@ def as_workbook(path: Path) -> Path:
     return made
 
 
-def measure(here: Place, rows: int, warm_ups: int, workbook: bool = False) -> dict[str, Any]:
-    """One import of so many records, in a worker of its own: what an import leaves behind in a process is not idle."""
+def measure(here: Place, rows: int, warm_ups: int, workbook: bool = False, file: Path | None = None) -> dict[str, Any]:
+    """One import of so many records, those of `file` or of a sample, which is deleted afterwards.
+
+    It has a worker of its own: what an import leaves behind in a process is not idle.
+    """
     worker = Worker(here)
     try:
         for _ in range(warm_ups):
             worker.watched_import(here.sample(1_000))
-        path = as_workbook(here.sample(rows)) if workbook else here.sample(rows)
+        path = file or here.sample(rows)
+        if workbook:
+            path = as_workbook(path)
         idle = worker.idle()
         highest, report = worker.watched_import(path)
     finally:

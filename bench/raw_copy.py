@@ -16,8 +16,8 @@ from importer.values import fold
 
 TABLE = "bench_copy"
 STAGE = "bench_stage"
-_COLUMNS = "sku, sku_key, name, description, active, created_at, updated_at"
-_FORMAT = "(FORMAT csv, FORCE_NOT_NULL (name, description))"
+COLUMNS = "sku, sku_key, name, description, active, created_at, updated_at"
+_FORMAT = "(FORMAT csv, HEADER {header}, FORCE_NOT_NULL (name, description))"
 _NOW = "2026-01-01 00:00:00+00"
 
 
@@ -65,15 +65,15 @@ def upsert(url: str, path: Path) -> float:
     """What somebody would write by hand: the clean file into a staging table, then one upsert of it into TABLE; seconds."""
     with psycopg2.connect(url) as connection, connection.cursor() as cursor:
         cursor.execute(f"DROP TABLE IF EXISTS {STAGE}")
-        cursor.execute(f"CREATE TABLE {STAGE} AS SELECT {_COLUMNS} FROM {TABLE} LIMIT 0")
+        cursor.execute(f"CREATE TABLE {STAGE} AS SELECT {COLUMNS} FROM {TABLE} LIMIT 0")
     connection.close()
     began = time.perf_counter()
     copy(url, path, STAGE)
     with psycopg2.connect(url) as connection, connection.cursor() as cursor:
         changed = ", ".join(f"{name} = excluded.{name}" for name in ("sku", "name", "description", "active", "updated_at"))
         cursor.execute(
-            f"""INSERT INTO {TABLE} AS t ({_COLUMNS})
-            SELECT DISTINCT ON (sku_key) {_COLUMNS} FROM {STAGE} ORDER BY sku_key
+            f"""INSERT INTO {TABLE} AS t ({COLUMNS})
+            SELECT DISTINCT ON (sku_key) {COLUMNS} FROM {STAGE} ORDER BY sku_key
             ON CONFLICT (sku_key) DO UPDATE SET {changed}
             WHERE (t.sku, t.name, t.description, t.active)
                 IS DISTINCT FROM (excluded.sku, excluded.name, excluded.description, excluded.active)"""
@@ -82,16 +82,17 @@ def upsert(url: str, path: Path) -> float:
     return time.perf_counter() - began
 
 
-def copy(url: str, path: Path, table: str = TABLE) -> float:
-    """Stream the clean file into `table`, which is empty; returns the seconds."""
+def copy(url: str, path: Path, table: str = TABLE, columns: str = COLUMNS, *, header: bool = False) -> float:
+    """Stream the file, by default the clean one, into `table`, which is empty; returns the seconds."""
     program, _ = psql()
+    into = f"{table} ({columns}) FROM {{source}} WITH {_FORMAT.format(header=header)}"
     with path.open("rb") as stream:
         began = time.perf_counter()
         if program:
-            _run(program, url, f"\\copy {table} ({_COLUMNS}) FROM pstdin WITH {_FORMAT}", stdin=stream)
+            _run(program, url, "\\copy " + into.format(source="pstdin"), stdin=stream)
         else:
             with psycopg2.connect(url) as connection, connection.cursor() as cursor:
-                cursor.copy_expert(f"COPY {table} ({_COLUMNS}) FROM STDIN WITH {_FORMAT}", stream, size=1 << 16)
+                cursor.copy_expert("COPY " + into.format(source="STDIN"), stream, size=1 << 16)
             connection.close()
         return time.perf_counter() - began
 

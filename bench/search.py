@@ -11,6 +11,7 @@ import sys
 import time
 from collections import defaultdict
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -99,8 +100,14 @@ class Visitor:
         return took
 
 
-def fill(here: Place, rows: int) -> None:
-    """Import so many products, of which one in SERIES is of the series; the sample brings one SKU of 15 twice."""
+def make_visitor(here: Place) -> None:
+    """The person who asks."""
+    os.environ |= {"DJANGO_SUPERUSER_EMAIL": _EMAIL, "DJANGO_SUPERUSER_PASSWORD": _PASSWORD}
+    here.run("manage.py", "createsuperuser", "--noinput", "--verbosity", "0")
+
+
+def catalogue(here: Place, rows: int) -> Path:
+    """A file of so many products, of which one in SERIES is of the series; the sample brings one SKU of 15 twice."""
     series = rows // SERIES
     plain = rows - series
     path = here.sample(plain + (plain - 1) // 14)
@@ -108,8 +115,7 @@ def fill(here: Place, rows: int) -> None:
         csv.writer(stream, lineterminator="\n").writerows(
             (f"Zulu {number % 7}", f"ZULU-{number:05}".replace("7", "A"), "One of a series.") for number in range(series)
         )
-    here.run("-m", "bench.timed_import", str(path))
-    path.unlink()
+    return path
 
 
 def make_inactive(here: Place, per_million: int) -> None:
@@ -119,7 +125,9 @@ def make_inactive(here: Place, per_million: int) -> None:
     here.ask("VACUUM ANALYZE products_product")
 
 
-def measure(here: Place, rounds: int, every: int) -> list[tuple[Search, int, list[float]]]:
+def measure(
+    here: Place, rounds: int, every: int, states: tuple[tuple[str, int], ...] = STATES
+) -> list[tuple[Search, int, list[float]]]:
     """Each search, every so many-th of them, with how many of a million were inactive and the milliseconds of each round."""
     port = free_port()
     web = Process(programs(port)[0], here.folder)
@@ -129,10 +137,10 @@ def measure(here: Place, rounds: int, every: int) -> list[tuple[Search, int, lis
             raise CannotStart(f"The web process did not start. The end of {web.log}:\n{web.last_lines()}")
         visitor = Visitor(port)
         took: list[tuple[Search, int, list[float]]] = []
-        for per_million, states in itertools.groupby(STATES, key=lambda pair: pair[1]):
+        for per_million, asked_for in itertools.groupby(states, key=lambda pair: pair[1]):
             make_inactive(here, per_million)
             cursors = json.loads(here.run("-m", "bench.cursors"))
-            asked = [(search, per_million, []) for state, _ in states for search in searches(state, cursors)[::every]]
+            asked = [(search, per_million, []) for state, _ in asked_for for search in searches(state, cursors)[::every]]
             for _ in range(rounds):
                 for search, _, times in asked:
                     times.append(visitor.search(search.query))
@@ -205,10 +213,11 @@ def main() -> None:
     options = parser.parse_args()
     try:
         with place(options.database_url) as here:
-            os.environ |= {"DJANGO_SUPERUSER_EMAIL": _EMAIL, "DJANGO_SUPERUSER_PASSWORD": _PASSWORD}
-            here.run("manage.py", "createsuperuser", "--noinput", "--verbosity", "0")
+            make_visitor(here)
             began = time.monotonic()
-            fill(here, options.rows)
+            path = catalogue(here, options.rows)
+            here.run("-m", "bench.timed_import", str(path))
+            path.unlink()
             print(f"Filled in {time.monotonic() - began:.0f} s.", file=sys.stderr)
             found = report(here, measure(here, options.rounds, options.every))
     except CannotStart as problem:

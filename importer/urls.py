@@ -13,6 +13,7 @@ from importer import (
     prepare_views,
     queue_views,
     review_views,
+    stream,
     upload_views,
     views,
 )
@@ -29,7 +30,7 @@ urlpatterns = [
     # The channel is fixed here; django-eventstream's own choice would let the query name any.
     path(
         "imports/<uuid:public_id>/events",
-        views.events,
+        stream.events,
         {"format-channels": ["import-{public_id}"]},
         name="import-events",
     ),

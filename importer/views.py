@@ -6,8 +6,7 @@ from urllib.parse import urlencode
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_GET, require_safe
-from django_eventstream.views import events as eventstream
+from django.views.decorators.http import require_safe
 
 from accounts.access import person
 from importer import datasets, news, turns
@@ -23,9 +22,6 @@ from pages.paging import page
 PAGE = 25
 #: As many of the latest rejects stand on the import's own page.
 LATEST = 10
-
-#: A stream has no end, so a HEAD of it would have none either.
-events = require_GET(eventstream)
 
 
 @require_safe

@@ -27,7 +27,7 @@ def test_decision_on_libraries_names_each_of_them_once() -> None:
     named = re.findall(r"^\| ([\w-]+) \| (?!for$)", page, re.MULTILINE)
     chosen = [
         found[0]
-        for name in ("requirements.in", "requirements-dev.in")
+        for name in ("requirements.in", "requirements-dev.in", "bench/requirements.in")
         for line in (ROOT / name).read_text(encoding="utf-8").splitlines()
         if (found := re.match(r"[A-Za-z][\w-]*", line))
     ]
