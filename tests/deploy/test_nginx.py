@@ -152,7 +152,7 @@ class Visits:
 
     def _visit(self, method: str) -> None:
         with self._proxied.client() as client:
-            while not self._stop.wait(0.02):
+            while not self._stop.wait(0.05):
                 try:
                     self.answers[method, client.request(method, "/accounts/login/").status_code] += 1
                 except httpx.HTTPError as problem:
@@ -214,7 +214,7 @@ def test_both_are_started_anew_one_after_the_other_and_nobody_sees_a_gap(proxied
     assert 1 <= ends <= 2
     # 403: the form lacks its token, and the site says so.
     assert visits.answers.keys() == {("GET", 200), ("POST", 403)}, visits.answers
-    assert min(visits.answers.values()) > 50
+    assert min(visits.answers.values()) > 40
 
 
 def test_one_that_is_killed_is_not_missed(proxied: Proxied) -> None:

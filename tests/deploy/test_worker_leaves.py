@@ -1,6 +1,5 @@
 """Workers of every kind that get SIGTERM leave within ten seconds, whatever they are at, and lose nothing."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -30,10 +29,8 @@ from webhooks.models import Delivery
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 IN_TIME = 10.0
-#: The short form shuts down in the longest statement.
-FULL = os.environ.get("LOADIFY_FULL") == "1"
-ROWS = 200_000 if FULL else 60_000
-PHASES = [State.STAGING, State.COMPARING, State.APPLYING, State.INDEXING] if FULL else [State.INDEXING]
+ROWS = 200_000
+PHASES = [State.STAGING, State.COMPARING, State.APPLYING, State.INDEXING]
 
 
 def leave(process: "subprocess.Popen[bytes] | None", at: str) -> float:
@@ -47,6 +44,8 @@ def leave(process: "subprocess.Popen[bytes] | None", at: str) -> float:
     return took
 
 
+# The short form is in tests/importer/test_retiring.py.
+@pytest.mark.whole
 def test_an_import_is_given_back_in_time_in_every_phase(tmp_path: Path) -> None:
     run = submit(write_sample(tmp_path / "products.csv", ROWS))
     for phase in PHASES:

@@ -29,7 +29,7 @@ def test_shutting_a_worker_down_gives_its_import_back(tmp_path):
         run = submit(sample)
         wait_for(lambda: Import.objects.filter(pk=run.pk, state=State.STAGING, lines__gt=0).exists(), 60, workers.said)
         workers.process.send_signal(signal.SIGTERM)
-        workers.process.wait(60)
+        workers.process.wait(10)
         assert "is given back to the queue (yield)" in workers.said()
     with Workers(tmp_path) as workers:
         assert finish(run, told=workers.said).state == State.DONE
