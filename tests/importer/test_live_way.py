@@ -137,9 +137,13 @@ def test_a_round_costs_the_same_for_one_viewer_and_for_fifty(watch):
 def test_a_quiet_round_asks_once_for_all_imports(watch):
     mine = Relay()
     for _ in range(10):
-        watch(Import.objects.create(dataset="products"))
+        watch(Import.objects.create(dataset="products", state=State.STAGING))
     assert mine.tick() == 10
     assert queries(mine.tick) == 1
+    # Where each stands in line is known of all at once.
+    Import.objects.update(state=State.QUEUED)
+    mine.tick()
+    assert queries(mine.tick) == 4
 
 
 @pytest.mark.django_db
@@ -158,7 +162,7 @@ def test_what_nobody_watches_any_more_is_forgotten(watch):
 @pytest.mark.django_db
 def test_who_joins_shares_the_rendering_of_the_last_second_but_never_misses_news(watch):
     mine = Relay()
-    run = Import.objects.create(dataset="products", version=1)
+    run = Import.objects.create(dataset="products", state=State.STAGING, version=1)
     watch(run)
     mine.tick()
     assert queries(lambda: mine.current(run.public_id)) == 1
