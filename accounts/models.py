@@ -141,7 +141,7 @@ class AuditEntry(models.Model):
         CLEARED = "cleared", "Deleted all rows"
         UNDONE = "undone", "Undid an import"
         ERASED = "erased", "Erased a person's data"
-        MAINTENANCE = "maintenance", "Closed or opened the site for new imports"
+        MAINTENANCE = "maintenance", "Opened or closed the site"
 
     at = models.DateTimeField(default=timezone.now)
     kind = models.CharField(max_length=20, choices=Kind)

@@ -34,6 +34,7 @@ from importer.export_workbook import write_workbook
 from importer.heart import Heart, Interrupted, Lost, lease
 from importer.models import Export, Import
 from importer.states import ExportState, export_sources
+from importer.storage.parts import StorageProblem
 from importer.values import ImportProblem
 from importer.working_on import working_on
 
@@ -109,6 +110,8 @@ def _work(export: Export) -> None:
         writing.give_back()
     except Lost:
         log.warning("Export %s belongs to somebody else now; attempt %s ends.", export.public_id, export.attempt)
+    except StorageProblem as problem:
+        writing.without_storage(problem)
     except ImportProblem as problem:
         writing.fail(str(problem))
     except (OperationalError, InterfaceError) as problem:
@@ -232,6 +235,13 @@ class Writing:
         """Stop where somebody wants it; the next attempt goes on behind the last piece."""
         stop(Export.objects.filter(pk=self.export.pk, attempt=self.export.attempt))
 
+    def without_storage(self, problem: StorageProblem) -> None:
+        """The lease runs out, and the timetable queues the export again, behind its last piece."""
+        log.warning("Export %s: %s It goes on when storage is back.", self.export.public_id, problem)
+        mine = Export.objects.filter(pk=self.export.pk, attempt=self.export.attempt, state=ExportState.WRITING)
+        # An attempt without storage has not died.
+        mine.update(checkpoint=self.export.checkpoint | {"attempt": self.export.attempt})
+
     def fail(self, sentence: str) -> None:
         mine = Export.objects.filter(pk=self.export.pk, attempt=self.export.attempt, lease_until__gt=Now())
         if move(mine, ExportState.FAILED, error=sentence, finished_at=timezone.now()):
@@ -311,7 +321,12 @@ def expire() -> None:
     for export in Export.objects.filter(expires_at__lt=timezone.now()).exclude(path=""):
         if clear(export):
             Export.objects.filter(pk=export.pk).update(path="", version=F("version") + 1)
-    for name in _listed("exports")[0]:
+    try:
+        folders = _listed("exports")[0]
+    except StorageProblem as problem:
+        log.warning("What workers left of exports stays for now: %s", problem)
+        return
+    for name in folders:
         try:
             left = Export.objects.filter(public_id=UUID(name)).first()
         except ValueError:
@@ -326,7 +341,11 @@ def folder(export: Export) -> str:
 
 def clear(export: Export, keep: str = "") -> bool:
     """Delete what is in storage of an export, its finished file unless it is to be kept; False when some of it stays."""
-    paths = [f"{folder(export)}/{name}" for name in _listed(folder(export))[1]]
+    try:
+        paths = [f"{folder(export)}/{name}" for name in _listed(folder(export))[1]]
+    except StorageProblem as problem:
+        log.warning("Export %s is deleted later: %s", export.public_id, problem)
+        return False
     stuck = [path for path in paths if path != keep and not retention.deleted(path)]
     return not stuck and (bool(keep) or retention.deleted(folder(export)))
 

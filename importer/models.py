@@ -48,7 +48,8 @@ class StoredFile(models.Model):
                 fields=["deleted_at"],
                 name="file_to_delete",
                 condition=models.Q(deleted_at__isnull=False) & ~models.Q(path=""),
-            )
+            ),
+            models.Index(fields=["expires_at"], name="file_unfinished", condition=models.Q(completed_at__isnull=True)),
         ]
 
     def __str__(self) -> str:
@@ -80,7 +81,7 @@ class Lease(models.Model):
     """Who does by itself, for the time being, what only one process may do at a time (importer/leases.py)."""
 
     name = models.CharField(max_length=40, primary_key=True)
-    holder = models.CharField(max_length=64)
+    holder = models.CharField(max_length=200)
     until = models.DateTimeField()
 
     def __str__(self) -> str:

@@ -6,16 +6,20 @@ find room for the last one.
 
 import shutil
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db.models import F, Sum
+from django.utils import timezone
 
 from importer.models import Export, StoredFile
 from importer.values import quote
 from pages.templatetags.figures import size as in_words
 
+#: An upload of which no part came for so long brings nothing more, as far as the disk's room goes.
+ACTIVE = timedelta(minutes=10)
 #: With less than this part of a quota left, or this many times the reserve of a disk, people are warned.
 LOW, DISK_LOW = 0.2, 4
 
@@ -93,7 +97,9 @@ def _disk(folder: Path) -> Room:
         # It is made with the first file.
         folder = folder.parent
     disk = shutil.disk_usage(folder)
-    unfinished = StoredFile.objects.filter(completed_at=None, deleted_at=None)
+    # Of which something came of late: who begins and sends nothing keeps nobody else out.
+    active = timezone.now() + timedelta(hours=settings.LOADIFY_UPLOAD_HOURS) - ACTIVE
+    unfinished = StoredFile.objects.filter(completed_at=None, deleted_at=None, expires_at__gt=active)
     to_come = unfinished.aggregate(bytes=Sum(F("size") - F("received")))["bytes"] or 0
     reserve = settings.LOADIFY_DISK_RESERVE
     used, limit = disk.total - disk.free + to_come, max(0, disk.total - reserve)

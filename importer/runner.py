@@ -379,8 +379,14 @@ class Runner:
         connection.close()
 
     def without_storage(self, problem: StorageProblem) -> None:
-        """As when the database is away: the lease runs out, and the sweep queues the import again."""
+        """As when the database is away: the lease runs out, and the sweep queues the import again, however often it takes."""
         log.warning("Import %s: %s It goes on when storage is back.", self.run.public_id, problem)
+        with transaction.atomic():
+            found = self.attempt.mine().select_for_update(of=itself()).first()
+            if found is not None:
+                # An attempt without storage has not died.
+                checkpoint = found.checkpoint | {"attempt": found.attempt}
+                Import.objects.filter(pk=found.pk).update(checkpoint=checkpoint)
 
     def log_lost(self) -> None:
         run = self.run

@@ -18,6 +18,7 @@ from importer.models import Import, Reject, StoredFile
 from importer.options import Options
 from importer.readers.formats import Format, Rows, open_rows, sniff
 from importer.rows import MOST_CELLS, Cleaned, Cleaning, Rejected
+from importer.storage.parts import interrupt
 from importer.values import BadFile, storable, without_quotes
 
 #: Records a step stages; 1,000 cost 25–40 % more, 20,000 gain 10–15 % but hold the page's news back (measured).
@@ -54,7 +55,12 @@ class Staging:
             reader, how = self._open(stored, file)
             if "places" not in self.run.checkpoint:
                 self._begin(stored, reader, how, marked)
-            with without_collecting(), ahead(self._encoded(reader, how), self.attempt.heart.check, reader.close) as batches:
+
+            def close() -> None:
+                interrupt(file)
+                reader.close()
+
+            with without_collecting(), ahead(self._encoded(reader, how), self.attempt.heart.check, close) as batches:
                 for batch, rows in batches:
                     self._batch(batch, rows)
                     self._check_rejects()

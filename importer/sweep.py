@@ -19,6 +19,7 @@ from importer.loaders.sql import itself
 from importer.models import DatasetLock, Held, Import
 from importer.signals import import_ended
 from importer.states import FINAL, WORKING, State
+from importer.storage.parts import StorageProblem
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +123,10 @@ def tidy() -> None:
     uploads.forget_abandoned()
     retention.delete_old()
     erasure.delete_all_left()
+    try:
+        uploads.forget_orphans()
+    except StorageProblem as problem:
+        log.warning("What no import knows of stays in storage for now: %s", problem)
 
 
 def forget_changes() -> None:

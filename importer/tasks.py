@@ -16,7 +16,7 @@ from celery.signals import worker_init, worker_shutting_down
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from importer import exports, held, mails, maintenance, results, runner, sweep, turns, unattended
+from importer import exports, held, leases, mails, maintenance, results, runner, sweep, turns, unattended
 from importer.attempt import worker_name
 from importer.intake import identity
 from importer.models import Export, Import
@@ -155,7 +155,7 @@ def scan_bucket() -> None:
     if maintenance.closed():
         return
     try:
-        for outcome in unattended.take_bucket():
+        for outcome in unattended.take_bucket(_me()):
             log.info("Bucket: %s: %s", shown(outcome.name), outcome.problem or outcome.run)
     except StorageProblem as problem:
         log.warning("The bucket cannot be looked into: %s", problem)
@@ -185,4 +185,5 @@ def yield_imports() -> None:
     undisturbed.filter(heartbeat__worker__startswith=mine).update(wanted=Import.Wanted.YIELD)
     writing = Export.objects.filter(state=ExportState.WRITING, wanted=Import.Wanted.RUN, worker__startswith=mine)
     writing.update(wanted=Import.Wanted.YIELD)
+    leases.end(unattended.BUCKET, mine, unattended.TURN)
     connection.close()

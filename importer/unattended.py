@@ -25,6 +25,9 @@ from importer.values import BadHeading, ImportProblem, fold, quote
 
 log = logging.getLogger(__name__)
 
+#: The name of the lease of who looks into the bucket, and its seconds.
+BUCKET, TURN = "bucket", 8
+
 
 class Unclear(BadHeading):
     """The file may be of several `kinds`, and somebody has to say of which."""
@@ -160,10 +163,10 @@ def take_all(root: Path, quiet: float, wish: Wish, wait: bool = False) -> Iterat
             yield Outcome(name, problem=f"{quote(name)} cannot be taken: {problem.strerror}.", waits=True)
 
 
-def take_bucket() -> Iterator[Outcome]:
+def take_bucket(worker: str = "") -> Iterator[Outcome]:
     """Import what lies in the bucket, in the order of names; nothing when another process is at it. Each is moved as files of
-    a folder are."""
-    turn = Turn("bucket", 60)
+    a folder are. Who is called `worker` may be told to stop (leases.end)."""
+    turn = Turn(BUCKET, TURN, worker)
     if not turn.take():
         return
 

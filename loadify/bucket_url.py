@@ -12,17 +12,19 @@ def bucket(setting: str, url: str) -> dict[str, Any]:
     s3:// speaks TLS, s3+http:// does not. Without a host it is Amazon's (s3:///bucket); without key and secret they come from
     where boto3 looks for them: its variables of the environment, the role of the machine.
     """
-    parts = urlsplit(url)
-    name, _, folder = parts.path.strip("/").partition("/")
+    wrong = ImproperlyConfigured(
+        f"{setting} is no address of a bucket; write it like s3://key:secret@host:port/bucket, or s3+http://… without TLS, "
+        "with %2F for / in a secret, %23 for # and %40 for @."
+    )
     try:
+        parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        port = -1
-    if parts.scheme not in ("s3", "s3+http") or not name or port == -1 or (parts.scheme == "s3+http" and not parts.hostname):
-        raise ImproperlyConfigured(
-            f"{setting} is no address of a bucket; write it like s3://key:secret@host:port/bucket, or s3+http://… without TLS, "
-            "with %2F for / in a secret, %23 for # and %40 for @."
-        )
+        # Its text may quote the secret.
+        raise wrong from None
+    name, _, folder = parts.path.strip("/").partition("/")
+    if parts.scheme not in ("s3", "s3+http") or not name or (parts.scheme == "s3+http" and not parts.hostname):
+        raise wrong
     query = parse_qs(parts.query)
     if query.keys() - {"region"}:
         raise ImproperlyConfigured(f"{setting} knows only “region” behind its question mark.")
@@ -34,3 +36,11 @@ def bucket(setting: str, url: str) -> dict[str, Any]:
         scheme = "http" if parts.scheme == "s3+http" else "https"
         options["endpoint_url"] = f"{scheme}://{host}" + (f":{port}" if port else "")
     return options
+
+
+def overlap(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether one of two buckets, as options, lies in the other or is the same."""
+    if any(one.get(name) != other.get(name) for name in ("endpoint_url", "bucket_name")):
+        return False
+    first, second = (f"{options['location']}/".lstrip("/") for options in (one, other))
+    return first.startswith(second) or second.startswith(first)

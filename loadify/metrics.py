@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Iterator, Mapping
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -102,7 +102,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
             return HttpResponse(refusal(who, Right.ADMIN), "text/plain", 403)
     try:
         return HttpResponse(text(), exposition.CONTENT_TYPE_PLAIN_0_0_4)
-    except DatabaseError:
+    except (DatabaseError, InterfaceError):
         # What the process counts of itself is worth the most when the database is away; that the rest is missing shows.
         return HttpResponse(exposition.generate_latest(gauges.REGISTRY), exposition.CONTENT_TYPE_PLAIN_0_0_4)
 

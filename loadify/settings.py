@@ -15,7 +15,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from loadify import embedded, logs
-from loadify.bucket_url import bucket
+from loadify.bucket_url import bucket, overlap
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -257,6 +257,8 @@ CONTENT_SECURITY_POLICY = {
 }
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+# Asked by those who watch over a process, behind the proxy.
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
@@ -285,7 +287,8 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # Imports that one worker runs side by side. It has one process more, so that the timetable never waits behind them.
 LOADIFY_WORKERS = number("LOADIFY_WORKERS", 2)
-CELERY_WORKER_CONCURRENCY = LOADIFY_WORKERS + 1
+# Where it looks for files by itself it has another one more: taking a large file in takes a while.
+CELERY_WORKER_CONCURRENCY = LOADIFY_WORKERS + 1 + bool(os.environ.get("LOADIFY_BUCKET") or os.environ.get("LOADIFY_FOLDER"))
 # Above so many bytes a file is large: small ones go before it, and a hand of each worker never takes one. 0: none is large.
 LOADIFY_LARGE_FILE = number("LOADIFY_LARGE_FILE", 100 * 1024**2)
 # Imports of one person that run at once; more of them wait. 0: no limit, because the order of the queue is fair without one.
@@ -301,10 +304,13 @@ LOADIFY_FOLDER = os.environ.get("LOADIFY_FOLDER") or ""
 # A bucket, or a part of one, whose objects the workers import by themselves; blank for none.
 LOADIFY_BUCKET = os.environ.get("LOADIFY_BUCKET", "").strip()
 if LOADIFY_BUCKET:
-    STORAGES["inbox"] = {
-        "BACKEND": "importer.storage.bucket.BucketStorage",
-        "OPTIONS": bucket("LOADIFY_BUCKET", LOADIFY_BUCKET),
-    }
+    inbox = bucket("LOADIFY_BUCKET", LOADIFY_BUCKET)
+    if STORAGE_URL and overlap(inbox, bucket("STORAGE_URL", STORAGE_URL)):
+        raise ImproperlyConfigured(
+            "LOADIFY_BUCKET and STORAGE_URL lie in each other, so that stored files would be taken for new ones. "
+            "Give each a bucket, or a folder, of its own."
+        )
+    STORAGES["inbox"] = {"BACKEND": "importer.storage.bucket.BucketStorage", "OPTIONS": inbox}
 # Seconds for which nobody must have written to a file before it is taken.
 LOADIFY_FOLDER_SETTLE = number("LOADIFY_FOLDER_SETTLE", 3)
 

@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                     ("cleared", "Deleted all rows"),
                     ("undone", "Undid an import"),
                     ("erased", "Erased a person's data"),
-                    ("maintenance", "Closed or opened the site for new imports"),
+                    ("maintenance", "Opened or closed the site"),
                 ],
                 max_length=20,
             ),

@@ -33,6 +33,7 @@ class Found:
     path: str
     etag: str
     public_id: UUID
+    size: int
     #: Called all the time while it is copied, and may raise.
     between: Callable[[], None]
 
@@ -52,7 +53,7 @@ class Found:
         if stored:
             return stored
         with self.inbox.open_version(self.path, self.etag) as content:
-            return uploads.keep(None, self.name, _Watched(content, self.between), self.public_id)
+            return uploads.keep(None, self.name, _Watched(content, self.size, self.between), self.public_id)
 
     def put_away(self, folder: str, reason: str = "") -> str:
         """Move it to DONE or FAILED, a `reason` beside it; a name that is taken gets a number. Returns where it is."""
@@ -72,19 +73,27 @@ class Found:
 def waiting(between: Callable[[], None]) -> Iterator[Found]:
     """The objects of LOADIFY_BUCKET that are to be imported, by name. Objects appear whole, so none is waited for."""
     inbox = cast("BucketStorage", storages["inbox"])
-    for path, entry in inbox.objects():
+    for path, entry in _listed(inbox):
         name = path.rpartition("/")[2]
-        if path.startswith((f"{DONE}/", f"{FAILED}/")) or not name or name.startswith(ASIDE):
+        if not name or name.startswith(ASIDE):
             continue
         if not name.lower().endswith((*UNFINISHED, REASON)):
             said = f"{inbox.bucket_name} {path} {entry['ETag']} {entry['LastModified'].isoformat()}"
-            yield Found(inbox, path, entry["ETag"], uuid5(_IDS, said), between)
+            yield Found(inbox, path, entry["ETag"], uuid5(_IDS, said), entry["Size"], between)
+
+
+def _listed(inbox: "BucketStorage") -> Iterator[tuple[str, dict[str, Any]]]:
+    """All but what is done and failed, of which there is more every day."""
+    yield from inbox.top()
+    for folder in sorted(set(inbox.listdir("")[0]) - {DONE, FAILED}):
+        yield from inbox.objects(folder)
 
 
 class _Watched:
     """A stream that tells whenever it is read from."""
 
-    def __init__(self, content: Any, tell: Callable[[], None]) -> None:
+    def __init__(self, content: Any, size: int, tell: Callable[[], None]) -> None:
+        self.size = size
         self._content, self._tell = content, tell
 
     def read(self, size: int = -1) -> bytes:

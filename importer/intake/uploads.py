@@ -2,11 +2,13 @@
 
 import errno
 import hashlib
+import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import IO, Protocol
 from uuid import UUID
 
@@ -24,6 +26,8 @@ from importer.models import StoredFile, uuid7
 from importer.storage.parts import BLOCK, StorageProblem, growing
 from importer.values import BadFile, ImportProblem, quote
 from pages.templatetags.figures import size as in_words
+
+log = logging.getLogger(__name__)
 
 #: The most one PATCH may carry, in bytes. The web server holds a request in memory, so a part must stay small.
 LARGEST_PART = 16 * 1024 * 1024
@@ -226,8 +230,24 @@ def forget_abandoned() -> int:
                 except InUse:
                     continue
                 gone += 1
+    return gone
+
+
+def forget_orphans() -> int:
+    """Delete from storage what no row knows of, because a process died before it could make the row, or storage was away when
+    the row went; returns how many those were. Raises StorageProblem."""
+    older = settings.LOADIFY_UPLOAD_HOURS * 3600
     still = StoredFile.objects.filter(completed_at=None).exclude(parts={}).values_list("path", flat=True)
-    return gone + growing().forget_parts(settings.LOADIFY_UPLOAD_HOURS * 3600, list(still))
+    gone = growing().forget_parts(older, list(still))
+    for names in _batched(growing().old("uploads", older), 500):
+        # What is too short to be a part lies beside its file, under its name and more.
+        paths = {name: f"uploads/{name.partition('.')[0]}" for name in names}
+        known = set(StoredFile.objects.filter(path__in=set(paths.values())).values_list("path", flat=True))
+        for name, path in paths.items():
+            if path not in known:
+                default_storage.delete(f"uploads/{name}")
+                gone += 1
+    return gone
 
 
 class _Blocks:
@@ -349,7 +369,20 @@ def _delete(file: StoredFile) -> None:
         file.delete()
     except ProtectedError as error:
         raise InUse(f"{quote(file.name)} belongs to an import and cannot be taken back.") from error
-    transaction.on_commit(lambda: growing().give_up(file.path, file.parts))
+    transaction.on_commit(lambda: _give_up(file))
+
+
+def _give_up(file: StoredFile) -> None:
+    try:
+        growing().give_up(file.path, file.parts)
+    except (StorageProblem, OSError) as problem:
+        log.warning("%s stays in storage until the timetable finds it: %s", file.path, problem)
+
+
+def _batched(names: Iterable[str], size: int) -> Iterator[list[str]]:
+    rest = iter(names)
+    while batch := list(islice(rest, size)):
+        yield batch
 
 
 def _deadline() -> datetime:

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
             name="Lease",
             fields=[
                 ("name", models.CharField(max_length=40, primary_key=True, serialize=False)),
-                ("holder", models.CharField(max_length=64)),
+                ("holder", models.CharField(max_length=200)),
                 ("until", models.DateTimeField()),
             ],
         ),
@@ -28,5 +28,11 @@ class Migration(migrations.Migration):
             model_name="storedfile",
             name="parts",
             field=models.JSONField(blank=True, db_default=models.Value({}, models.JSONField()), default=dict),
+        ),
+        migrations.AddIndex(
+            model_name="storedfile",
+            index=models.Index(
+                condition=models.Q(("completed_at__isnull", True)), fields=["expires_at"], name="file_unfinished"
+            ),
         ),
     ]

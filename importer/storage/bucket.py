@@ -30,7 +30,7 @@ SMALLEST_PART = 5 << 20
 PART = 8 << 20
 
 # Seconds; a person waits for some of these requests, and reading has tries of its own (ranged.py).
-_CONNECTING, _READING, _TRIES = 3, 20, 3
+_CONNECTING, _READING, _TRIES = 3, 10, 2
 
 
 class BucketStorage(S3Storage):  # type: ignore[misc]  # django-storages carries no type hints
@@ -85,7 +85,8 @@ class BucketStorage(S3Storage):  # type: ignore[misc]  # django-storages carries
             self.client.delete_object(**self._at(name))
 
     def listdir(self, path: str) -> tuple[list[str], list[str]]:
-        prefix = f"{self._normalize_name(path)}/"
+        prefix = self._normalize_name(path).rstrip("/")
+        prefix = f"{prefix}/" if prefix else ""
         folders, files = [], []
         with _sentences(path):
             for page in self.client.get_paginator("list_objects_v2").paginate(
@@ -119,21 +120,35 @@ class BucketStorage(S3Storage):  # type: ignore[misc]  # django-storages carries
                 with body:
                     return bytes(body.read())
 
-        return File(io.BufferedReader(Ranged(fetch, found["ContentLength"])), name)
+        return RangedFile(Ranged(fetch, found["ContentLength"]), name)
 
     # --- objects that others put there -----------------------------------------------------------------------------
 
-    def objects(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """All objects with what the list says of them, by name; while it is asked for, some may come and go."""
-        prefix = self._normalize_name("").rstrip("/")
-        prefix = f"{prefix}/" if prefix else ""
-        pages = iter(self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket_name, Prefix=prefix))
+    def objects(self, within: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+        """The objects of a folder and of those in it, with what the list says of each; some may come and go meanwhile."""
+        yield from (found for page in self._pages(within) for found in page)
+
+    def top(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The objects that lie in no folder."""
+        yield from (found for page in self._pages("", "/") for found in page)
+
+    def old(self, folder: str, older: float) -> Iterator[str]:
+        before = datetime.now(UTC) - timedelta(seconds=older)
+        for name, entry in self.objects(folder):
+            if entry["LastModified"] < before:
+                yield name.removeprefix(f"{folder}/")
+
+    def _pages(self, within: str, delimiter: str = "") -> Iterator[list[tuple[str, dict[str, Any]]]]:
+        root = self._normalize_name("").rstrip("/")
+        root = f"{root}/" if root else ""
+        asked = {"Bucket": self.bucket_name, "Prefix": f"{root}{within}/" if within else root}
+        pages = iter(self.client.get_paginator("list_objects_v2").paginate(**asked, Delimiter=delimiter))
         while True:
             with _sentences("the list"):
                 page = next(pages, None)
             if page is None:
                 return
-            yield from ((entry["Key"][len(prefix) :], entry) for entry in page.get("Contents", ()))
+            yield [(entry["Key"][len(root) :], entry) for entry in page.get("Contents", ())]
 
     def copy_once(self, path: str, etag: str, target: str, mark: str) -> bool:
         """Copy an object, unless that has happened under this `mark`; False when `target` is another one. Copies of any size.
@@ -215,7 +230,7 @@ class BucketStorage(S3Storage):  # type: ignore[misc]  # django-storages carries
         before, gone = datetime.now(UTC) - timedelta(seconds=older), 0
         with _sentences("uploads"):
             for page in self.client.get_paginator("list_multipart_uploads").paginate(
-                Bucket=self.bucket_name, Prefix=self._normalize_name("")
+                Bucket=self.bucket_name, Prefix=f"{self._normalize_name('uploads')}/"
             ):
                 for upload in page.get("Uploads", ()):
                     if upload["Key"] not in keep and upload["Initiated"] < before:
@@ -236,8 +251,13 @@ class BucketStorage(S3Storage):  # type: ignore[misc]  # django-storages carries
             # By a process that could not say so any more.
             return
         listed = [{"PartNumber": number, "ETag": etag} for number, (etag, _) in enumerate(parts["parts"], 1)]
-        with _sentences(path):
-            self.client.complete_multipart_upload(**self._at(path), UploadId=parts["id"], MultipartUpload={"Parts": listed})
+        try:
+            with _sentences(path):
+                self.client.complete_multipart_upload(**self._at(path), UploadId=parts["id"], MultipartUpload={"Parts": listed})
+        except FileNotFoundError:
+            # Joining may take a store longer than an answer is waited for, and asking again finds it done.
+            if self.size(path) != size:
+                raise
 
     def _abort(self, key: str, upload: str) -> None:
         try:
@@ -260,6 +280,14 @@ class BucketStorage(S3Storage):  # type: ignore[misc]  # django-storages carries
             raise FileNotFoundError(path)
         # What stands behind them is from a part that nobody was told had arrived.
         return data[:length]
+
+
+class RangedFile(File):  # type: ignore[type-arg]  # Django knows it without
+    """An open object; `interrupt` ends the waiting of another thread that reads while storage is away."""
+
+    def __init__(self, ranged: Ranged, name: str) -> None:
+        super().__init__(io.BufferedReader(ranged), name)
+        self.interrupt = ranged.interrupt
 
 
 class _Reader:

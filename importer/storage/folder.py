@@ -2,6 +2,7 @@
 
 import errno
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -53,6 +54,13 @@ class FolderStorage(FileSystemStorage):
 
     def give_up(self, path: str, parts: Parts) -> None:
         self.delete(path)
+
+    def old(self, folder: str, older: float) -> Iterable[str]:
+        try:
+            entries = list(os.scandir(self.path(folder)))
+        except FileNotFoundError:
+            return []
+        return [entry.name for entry in entries if time.time() - entry.stat(follow_symlinks=False).st_mtime > older]
 
     def forget_parts(self, older: float, known: Iterable[str]) -> int:
         return 0

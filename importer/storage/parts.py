@@ -42,9 +42,17 @@ class Growing(Protocol):
     def give_up(self, path: str, parts: Parts) -> None:
         """Delete the file and all that was appended, be it there or not."""
 
+    def old(self, folder: str, older: float) -> Iterable[str]:
+        """The names of the files in a folder that nobody has written to for `older` seconds."""
+
     def forget_parts(self, older: float, known: Iterable[str]) -> int:
         """Give up what was begun more than `older` seconds ago and that nobody knows of any more, for `known` are all that
         are still growing; returns how many those were."""
+
+
+def interrupt(file: Any) -> None:
+    """Have another thread that reads the open `file` wait no longer, should storage be away."""
+    getattr(file, "interrupt", lambda: None)()
 
 
 def growing() -> Growing:

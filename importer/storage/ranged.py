@@ -3,7 +3,7 @@
 import io
 import logging
 import os
-import time
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +28,11 @@ class Ranged(io.RawIOBase):
         self._at = self._begin = 0
         self._stretch = b""
         self._next = SHORTEST
+        self._interrupted = threading.Event()
+
+    def interrupt(self) -> None:
+        """Have a try that waits for storage give up now; called by another thread."""
+        self._interrupted.set()
 
     def readable(self) -> bool:
         return True
@@ -66,5 +71,6 @@ class Ranged(io.RawIOBase):
                 return self._fetch(begin, length)
             except StorageProblem as problem:
                 log.warning("%s Trying again in %s s.", problem, pause)
-                time.sleep(pause)
+                if self._interrupted.wait(pause):
+                    raise
         return self._fetch(begin, length)

@@ -9,7 +9,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.utils import timezone
 
-from importer import control, runner, tasks, unattended
+from importer import control, leases, runner, tasks, unattended
 from importer.intake import bucket
 from importer.leases import Turn
 from importer.models import Import, Lease, StoredFile
@@ -176,7 +176,7 @@ def test_process_whose_turn_is_over_stops_where_it_is(inbox, monkeypatch) -> Non
     # It was frozen, and somebody else goes on.
     Lease.objects.update(holder="somebody", until=timezone.now() + timedelta(seconds=60))
     monkeypatch.setattr(Turn, "is_half_over", lambda self: True)
-    assert [(outcome.name, outcome.waits) for outcome in taking if outcome.run] == []
+    assert list(taking) == []
     assert "products/b.csv" in there(inbox) and Import.objects.count() == 1
     assert Lease.objects.get().holder == "somebody"
 
@@ -189,3 +189,31 @@ def test_bucket_that_is_away_is_said_and_tried_again(inbox, settings, caplog) ->
     tasks.scan_bucket()
     assert "The bucket cannot be looked into: Storage does not answer at the moment" in caplog.text
     assert not Lease.objects.exists()
+
+
+def test_worker_that_is_to_leave_stops_looking(inbox, monkeypatch) -> None:
+    put(inbox, "products/a.csv")
+    put(inbox, "products/b.csv")
+    taking = unattended.take_bucket("host:17:18")
+    next(taking)
+    leases.end(unattended.BUCKET, "host:17:", 30)
+    monkeypatch.setattr(Turn, "is_half_over", lambda self: True)
+    assert list(taking) == [] and Import.objects.count() == 1
+    # Nor does another process of the worker begin.
+    assert take() == []
+
+
+def test_object_for_which_there_is_no_room_waits(inbox, settings) -> None:
+    put(inbox, "products/new.csv")
+    settings.LOADIFY_STORAGE_QUOTA = 10
+    assert [(outcome.waits, "too full" in outcome.problem) for outcome in take()] == [(True, True)]
+    settings.LOADIFY_STORAGE_QUOTA = 0
+    assert [outcome.problem for outcome in take()] == [""]
+
+
+def test_what_is_done_is_not_looked_through_again(inbox, monkeypatch) -> None:
+    put(inbox, "products/new.csv")
+    take()
+    asked = []
+    monkeypatch.setattr(type(inbox), "objects", lambda self, within="": asked.append(within) or iter(()))
+    assert take() == [] and asked == ["products"] * asked.count("products")

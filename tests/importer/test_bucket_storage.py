@@ -5,6 +5,8 @@ import hashlib
 import io
 import logging
 import random
+import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -18,7 +20,7 @@ from accounts.models import User
 from importer import control, export_control, exports, runner, sweep, tasks
 from importer.downloads import original
 from importer.intake import uploads
-from importer.models import Export, StoredFile
+from importer.models import Export, Heartbeat, Import, StoredFile
 from importer.states import ExportState, State
 from importer.storage import ranged
 from importer.storage.parts import StorageProblem, growing
@@ -176,7 +178,8 @@ def test_timetable_aborts_what_nobody_goes_on_with(owner: User) -> None:
     assert len(parts_in_storage()) == 3
     # moto dates every upload to the year 2010.
     assert growing().forget_parts(timedelta(days=50 * 365).total_seconds(), []) == 0
-    assert uploads.forget_abandoned() == 2
+    assert uploads.forget_abandoned() == 1
+    assert uploads.forget_orphans() == 1
     assert [key.rpartition("/")[2] for key in parts_in_storage()] == [str(going_on.public_id)]
 
 
@@ -234,6 +237,20 @@ def test_reading_gives_up_in_the_end() -> None:
         Ranged(never, 10).read(1)
 
 
+def test_waiting_for_storage_is_interrupted(monkeypatch) -> None:
+    monkeypatch.setattr(ranged, "PAUSES", (60, 60))
+
+    def never(begin: int, length: int) -> bytes:
+        raise StorageProblem("Storage does not answer.")
+
+    file = Ranged(never, 10)
+    began = time.monotonic()
+    threading.Timer(0.2, file.interrupt).start()
+    with pytest.raises(StorageProblem):
+        file.read(1)
+    assert time.monotonic() - began < 10
+
+
 def test_object_that_was_replaced_is_not_read_on(owner: User) -> None:
     file = uploads.keep(owner, "prices.csv", io.BytesIO(CONTENT))
     with default_storage.open(file.path) as content:
@@ -277,13 +294,58 @@ def test_import_goes_on_when_storage_is_back(owner: User, away, s3: S3, settings
     run.refresh_from_db()
     assert (run.state, run.error) == (State.STAGING, "")
     assert "It goes on when storage is back." in caplog.text
+    for _ in range(sweep.DEATHS + 1):
+        # However often it is taken up meanwhile, no worker has died of it.
+        late(run)
+        runner.run(run.pk)
+    run.refresh_from_db()
+    assert (run.state, run.error) == (State.STAGING, "")
     use(settings, s3.storage(folder))
-    run.heartbeat.lease_until = timezone.now() - timedelta(seconds=1)
-    run.heartbeat.save()
-    sweep.revive()
+    late(run)
     runner.run(run.pk)
     run.refresh_from_db()
     assert (run.state, run.created) == (State.DONE, 12_000)
+
+
+def late(run: Import) -> None:
+    """The lease of whoever had it runs out, and the sweep queues it again."""
+    Heartbeat.objects.filter(run=run).update(lease_until=timezone.now() - timedelta(seconds=1))
+    sweep.revive()
+
+
+def test_export_goes_on_when_storage_is_back(owner: User, away, s3: S3, settings) -> None:
+    folder = default_storage.location
+    Product.objects.bulk_create(Product(sku=f"A-{number}", sku_key=f"a-{number}", name="Mug") for number in range(300))
+    export = export_control.request_export("products", owner)
+    away()
+    for _ in range(exports.DEATHS + 1):
+        exports.run(export.pk)
+        Export.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+        exports.sweep()
+    export.refresh_from_db()
+    assert (export.state, export.error) == (ExportState.QUEUED, "")
+    exports.expire()
+    use(settings, s3.storage(folder))
+    exports.run(export.pk)
+    export.refresh_from_db()
+    assert (export.state, export.rows_done) == (ExportState.DONE, 300)
+
+
+def test_what_no_row_knows_of_goes_in_time(owner: User, settings, away, s3: S3, caplog) -> None:
+    folder = default_storage.location
+    kept = uploads.keep(owner, "kept.csv", io.BytesIO(b"a,b"))
+    going_on = uploads.begin(owner, "going-on.csv", len(CONTENT))
+    uploads.append(owner, going_on.public_id, 0, io.BytesIO(CONTENT[:100]), None)
+    lost = uploads.begin(owner, "lost.csv", len(CONTENT))
+    uploads.append(owner, lost.public_id, 0, io.BytesIO(CONTENT[:100]), None)
+    away()
+    uploads.forget(owner, lost.public_id)
+    assert not StoredFile.objects.filter(pk=lost.pk).exists() and "stays in storage until the timetable finds it" in caplog.text
+    use(settings, s3.storage(folder))
+    assert uploads.forget_orphans() == 0
+    settings.LOADIFY_UPLOAD_HOURS = -1
+    assert uploads.forget_orphans() == 1
+    assert sorted(default_storage.listdir("uploads")[1]) == sorted([str(kept.public_id), f"{going_on.public_id}.tail-1"])
 
 
 def test_pages_and_programs_are_told_that_storage_is_away(owner: User, away, client, caplog) -> None:

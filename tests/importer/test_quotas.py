@@ -1,6 +1,7 @@
 """Room for files: a sentence with figures before and when a limit is reached, by every door, and what counts."""
 
 import io
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,12 @@ def test_disk_keeps_its_reserve_and_what_unfinished_uploads_bring(settings: Any,
     (room,) = quotas.rooms(None)
     assert abs(room.left - usage.free // 2) < usage.free // 10
     # For all of what uploads that are under way still bring there is room; for the next one there is not.
-    stored(ada, room.left, received=10)
+    due = timezone.now() + timedelta(hours=settings.LOADIFY_UPLOAD_HOURS)
+    file = stored(ada, room.left, received=10, expires_at=due - quotas.ACTIVE)
+    (room,) = quotas.rooms(None)
+    # Nothing came of it for a while, so it keeps nobody out.
+    assert room.left > usage.free // 4
+    StoredFile.objects.filter(pk=file.pk).update(expires_at=due)
     (room,) = quotas.rooms(None)
     assert room.left < usage.free // 10
     with pytest.raises(uploads.DiskFull, match="The server's disk is too full"):

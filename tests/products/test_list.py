@@ -143,4 +143,4 @@ def test_number_of_queries_does_not_grow_with_rows(reader: Client) -> None:
     with CaptureQueriesContext(connection) as many:
         reader.get("/products/")
     # Session, person, page, statistics, count; and imports that need somebody, for the navigation.
-    assert len(one) == len(many) == 6
+    assert len(one) == len(many) == 7

@@ -337,4 +337,4 @@ def test_number_of_queries_is_the_same_for_1_and_25_rows(query: dict[str, str], 
     assert len(answer.context["page"].rows) == 25
     # Session, person and what the navigation asks; size of the table; count, unless the size says it all; page. In a big
     # table also a sample, in a transaction (here a savepoint) with memory of its own.
-    assert len(one) == len(many) == (10 if query and big else 5 if big else 6)
+    assert len(one) == len(many) == (11 if query and big else 6 if big else 7)
