@@ -194,13 +194,18 @@ def markdown(found: dict[str, Any]) -> str:
         lines.append(
             f"| {name} | {row['requests']:,} | {row['p50']:.0f} | {row['p95']:.0f} | {row['max']:.0f} | {row.get('goal', '')} |"
         )
-    lines += ["", "The slowest searches:", ""]
+    return "\n".join(lines + slowest(found))
+
+
+def slowest(found: dict[str, Any]) -> list[str]:
+    """The slowest searches of a report, as a list in Markdown."""
+    lines = ["", "The slowest searches:", ""]
     for one in found["slowest"]:
         query = {
             name: "…" if name == "page" else value for name, value in one.items() if name not in ("ms", "inactive_per_million")
         }
         lines.append(f"* {one['ms']:.0f} ms: {urlencode(query)} ({one['inactive_per_million']} of a million inactive)")
-    return "\n".join(lines)
+    return lines
 
 
 def main() -> None:
