@@ -97,7 +97,8 @@ class Image:
             uv = shutil.which("uv", path=f"{os.environ['PATH']}:{ROOT}/.venv/bin")
             assert uv, "There is no uv here; bin/venv.sh brings it."
             fast = line.replace(self.here(PIP), f"{uv} pip install --no-deps --python {self.root}/opt/venv/bin/python")
-            line = f"{fast} --offline || {fast}"
+            # As bin/venv.sh: where uv cannot install them, pip may.
+            line = f"{fast} --offline || {fast} || {line}"
         done = subprocess.run(
             ["sh", "-ec", line],
             cwd=self.root / "app",

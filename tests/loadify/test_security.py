@@ -89,7 +89,7 @@ django.setup()
 from django.conf import settings
 answer = Client().get("/healthz", headers={"host": "loadify.example.com"}, secure=True)
 print(answer["Strict-Transport-Security"], settings.SESSION_COOKIE_SECURE, settings.CSRF_COOKIE_SECURE)
-print(Client().get("/healthz", headers={"host": "loadify.example.com"})["Location"])
+print(Client().get("/accounts/login/", headers={"host": "loadify.example.com"})["Location"])
 """
     done = subprocess.run(
         [sys.executable, "-c", asked],
@@ -99,5 +99,5 @@ print(Client().get("/healthz", headers={"host": "loadify.example.com"})["Locatio
         text=True,
         timeout=120,
     )
-    told = ["max-age=31536000; includeSubDomains; preload True True", "https://loadify.example.com/healthz"]
+    told = ["max-age=31536000; includeSubDomains; preload True True", "https://loadify.example.com/accounts/login/"]
     assert done.stdout.splitlines() == told, done.stderr
