@@ -331,11 +331,17 @@ CELERY_BEAT_SCHEDULE = {
     "tallies": {"task": "importer.tallies", "schedule": 1.0, "options": {"expires": 1}},
     "pulse": {"task": "loadify.pulse", "schedule": 10.0, "options": {"expires": 10}},
     "deliver": {"task": "webhooks.deliver", "schedule": 2.0, "options": {"expires": 2}},
+    "retry": {"task": "webhooks.retry", "schedule": 2.0, "options": {"expires": 2}},
     "forget_entries": {"task": "accounts.forget_entries", "schedule": 3600.0, "options": {"expires": 3600}},
     "purge": {"task": "webhooks.purge", "schedule": 3600.0, "options": {"expires": 3600}},
 }
-# What must be on time has a process of its own, which imports can never fill: one thread for deliveries, one for held rows.
-CELERY_TASK_ROUTES = {"webhooks.deliver": {"queue": "webhooks"}, "importer.store_held": {"queue": "punctual"}}
+# What must be on time has a process of its own, which imports can never fill: a thread for deliveries, one for deliveries to
+# receivers whose last try failed, one for held rows.
+CELERY_TASK_ROUTES = {
+    "webhooks.deliver": {"queue": "webhooks"},
+    "webhooks.retry": {"queue": "retries"},
+    "importer.store_held": {"queue": "punctual"},
+}
 
 # --- webhooks -----------------------------------------------------------------------------------------------------
 # Where the site is seen from outside: events too large to be sent whole lead there.

@@ -109,8 +109,8 @@ def programs(port: int) -> list[Program]:
     # Web first: its start is what a person waits for.
     web = [sys.executable, "-m", "loadify.web", "-b", "127.0.0.1", "-p", str(port), "loadify.asgi:application"]
     worker = [*celery, "worker", "--loglevel", "INFO", "--without-mingle", "--without-gossip"]
-    # What must be on time: the coordinator of deliveries, which has threads of its own, and the storing of held rows.
-    webhooks = [*worker, "--queues", "webhooks,punctual", "--pool", "threads", "--concurrency", "2"]
+    # What must be on time: the two coordinators of deliveries, which have threads of their own, and the storing of held rows.
+    webhooks = [*worker, "--queues", "webhooks,retries,punctual", "--pool", "threads", "--concurrency", "3"]
     webhooks += ["--hostname", "webhooks@%h"]
     beat = [*celery, "beat", "--loglevel", "INFO", "--pidfile="]
     consumer = [sys.executable, "manage.py", "consume_rows", "--all"]

@@ -452,7 +452,7 @@ def closing() -> Iterator[list[HttpResponse]]:
 
 
 def test_everybody_comes_where_the_table_says_and_nowhere_else(people, credentials, places, closing, monkeypatch, settings):
-    monkeypatch.setattr(hints, "give", lambda: None)
+    monkeypatch.setattr(hints, "give", lambda *_: None)
     # It takes half a second each time, and is the same for all.
     monkeypatch.setattr(api, "get_openapi_schema", lambda **_: {})
     # Each refusal would be a traceback of the log.

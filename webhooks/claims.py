@@ -1,5 +1,7 @@
 """Which deliveries a coordinator takes next: a few of each receiver, so that a flooded or hanging one delays no other.
 
+Receivers whose last try failed are claimed apart from all others: what hangs there takes no thread from those that are well.
+
 PostgreSQL only: FOR UPDATE SKIP LOCKED lets any number of coordinators ask at once without waiting for each other.
 """
 
@@ -23,7 +25,9 @@ WITH ready AS (
                SELECT count(*) FROM webhooks_delivery l
                WHERE l.endpoint_id = e.id AND l.state = 'due' AND l.lease_until > statement_timestamp()) AS free
     FROM webhooks_endpoint e
-    WHERE e.active AND (e.rests_until IS NULL OR e.rests_until <= statement_timestamp()) AND EXISTS (
+    WHERE e.active AND (e.failures > 0) = %(failing)s
+    AND (e.rests_until IS NULL OR e.rests_until <= statement_timestamp())
+    AND EXISTS (
         SELECT FROM webhooks_delivery d WHERE d.endpoint_id = e.id AND d.state = 'due' AND d.next_at <= statement_timestamp()
         AND (d.lease_until IS NULL OR d.lease_until <= statement_timestamp()))
     ORDER BY random() LIMIT %(places)s
@@ -63,8 +67,11 @@ class Claimed:
     body: bytes | memoryview  # as the driver gives it
 
 
-def claim(places: int) -> list[Claimed]:
-    """Take up to `places` deliveries that are due; each is this process' own for LEASE."""
+def claim(places: int, *, failing: bool) -> list[Claimed]:
+    """Take up to `places` deliveries that are due, of receivers whose last try failed or of the others.
+
+    Each is this process' own for LEASE.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"places": places, "each": EACH, "lease": LEASE.total_seconds()})
+        cursor.execute(_CLAIM, {"places": places, "failing": failing, "each": EACH, "lease": LEASE.total_seconds()})
         return [Claimed(*found) for found in cursor.fetchall()]

@@ -1,4 +1,6 @@
-"""Delivers what is due: one coordinator in a worker claims, a pool of threads posts, and only the coordinator writes.
+"""Delivers what is due: a coordinator claims, a pool of threads posts, and only the coordinator writes.
+
+A worker has at most two: one for receivers that are well, one for those whose last try failed, each with threads of its own.
 
 Everything it needs to know is in the rows. Killed at any moment, it leaves leases that run out; then somebody else tries
 again, with the same `webhook-id`. So an event arrives at least once, and twice only after a death.
@@ -13,7 +15,7 @@ from functools import lru_cache
 
 from django.utils import timezone
 
-from webhooks import outbox, signing, vault
+from webhooks import hints, outbox, signing, vault
 from webhooks.claims import LEASE, Claimed, claim
 from webhooks.client import Answer, Client
 from webhooks.event_types import TEST
@@ -38,10 +40,10 @@ _open = lru_cache(maxsize=1024)(vault.unseal)
 
 
 class Coordinator:
-    """Runs until nothing is due any more, or until `stop` is set."""
+    """Serves receivers whose last try failed, or the others, until nothing is due any more, or until `stop` is set."""
 
-    def __init__(self, stop: threading.Event) -> None:
-        self.stop = stop
+    def __init__(self, stop: threading.Event, *, failing: bool) -> None:
+        self.stop, self.failing = stop, failing
         self.flying: dict[Future[Outcome], Claimed] = {}
 
     def run(self) -> int:
@@ -50,7 +52,8 @@ class Coordinator:
         pool = ThreadPoolExecutor(THREADS, thread_name_prefix=POSTS)
         try:
             while not self.stop.is_set():
-                claimed = claim(THREADS + AHEAD - len(self.flying)) if len(self.flying) < THREADS + AHEAD else []
+                room = THREADS + AHEAD - len(self.flying)
+                claimed = claim(room, failing=self.failing) if room > 0 else []
                 self.flying |= {pool.submit(attempt, delivery): delivery for delivery in claimed}
                 if self.flying:
                     busy_at = time.monotonic()
@@ -73,6 +76,9 @@ class Coordinator:
         outcomes = [future.result() for future in done if not future.cancelled()]
         if outcomes:
             settle(outcomes)
+        if any(outcome.succeeded == self.failing for outcome in outcomes):
+            # A receiver has changed sides, with all that is due for it.
+            hints.give(hints.DELIVER if self.failing else hints.RETRY)
         return len(outcomes)
 
     def say_farewell(self) -> int:

@@ -70,7 +70,7 @@ def resend(delivery: Delivery) -> None:
     now = timezone.now()
     under_way = Q(state=Delivery.State.DUE, lease_until__gt=now)
     Delivery.objects.filter(pk=delivery.pk).exclude(under_way).update(**_ANEW, next_at=now)
-    hints.give()
+    hints.give(hints.DELIVER, hints.RETRY)
 
 
 def to_replay(endpoint: Endpoint, since: datetime) -> int:
@@ -93,7 +93,7 @@ def replay(endpoint: Endpoint, since: datetime) -> int:
             Endpoint.objects.select_for_update(no_key=connection.features.has_select_for_no_key_update).get(pk=endpoint.pk)
             pks = list(missed.filter(pk__gt=last).values_list("pk", flat=True)[:BATCH])
             Delivery.objects.bulk_create(Delivery(endpoint=endpoint, event_id=pk, next_at=now) for pk in pks)
-        hints.give()
+        hints.give(hints.DELIVER, hints.RETRY)
         sent += len(pks)
         if len(pks) < BATCH:
             return sent

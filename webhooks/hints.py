@@ -13,16 +13,19 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two hints at least; what is due meanwhile is found by whoever heard the first.
 PAUSE = 0.05
-TASK = "webhooks.deliver"
+#: The tasks that a hint may be for: deliveries to receivers that are well, and to those whose last try failed.
+DELIVER, RETRY = "webhooks.deliver", "webhooks.retry"
 
+_asked: set[str] = set()
 _wanted = threading.Event()
 _starting = threading.Lock()
 _thread: threading.Thread | None = None
 
 
-def give() -> None:
-    """Have a hint sent soon; returns at once."""
+def give(*tasks: str) -> None:
+    """Have a hint sent soon for each of these tasks, for DELIVER when none is named; returns at once."""
     global _thread
+    _asked.update(tasks or (DELIVER,))
     _wanted.set()
     with _starting:
         # A forked process has its parent's thread only by name.
@@ -34,8 +37,11 @@ def give() -> None:
 def _send_all() -> None:
     while _wanted.wait():
         _wanted.clear()
-        try:
-            current_app.send_task(TASK, retry=False, expires=5)
-        except Exception as problem:
-            log.warning("The broker does not take the hint (%s); deliveries start with the timetable.", type(problem).__name__)
+        while _asked:
+            try:
+                current_app.send_task(_asked.pop(), retry=False, expires=5)
+            except Exception as problem:
+                log.warning(
+                    "The broker does not take the hint (%s); deliveries start with the timetable.", type(problem).__name__
+                )
         time.sleep(PAUSE)

@@ -16,19 +16,29 @@ from webhooks import endpoints, hints
 from webhooks.delivery import POSTS, Coordinator
 
 _stop = threading.Event()
-_one_coordinator = threading.Lock()
+#: A worker has one coordinator for receivers that are well (False), and one for those whose last try failed (True).
+_one = {False: threading.Lock(), True: threading.Lock()}
 
 
-@shared_task(name=hints.TASK)
+@shared_task(name=hints.DELIVER)
 def deliver() -> None:
-    """Deliver until nothing is due, unless another thread of this worker is at it: a worker has one coordinator."""
-    if not _one_coordinator.acquire(blocking=False):
+    _coordinate(failing=False)
+
+
+@shared_task(name=hints.RETRY)
+def retry() -> None:
+    _coordinate(failing=True)
+
+
+def _coordinate(*, failing: bool) -> None:
+    """Deliver until nothing is due, unless another thread of this worker is at it."""
+    if not _one[failing].acquire(blocking=False):
         return
     try:
-        Coordinator(_stop).run()
+        Coordinator(_stop, failing=failing).run()
     finally:
         connection.close()
-        _one_coordinator.release()
+        _one[failing].release()
 
 
 @shared_task(name="webhooks.purge")

@@ -79,7 +79,7 @@ def shop(eva: User, monkeypatch: pytest.MonkeyPatch) -> Shop:
 
 @pytest.fixture(autouse=True)
 def _quiet(monkeypatch: pytest.MonkeyPatch, settings) -> None:
-    monkeypatch.setattr(hints, "give", lambda: None)
+    monkeypatch.setattr(hints, "give", lambda *_: None)
     settings.LOADIFY_WEBHOOK_ALLOW_PRIVATE = True
     # tests/api/test_rates.py counts.
     settings.LOADIFY_API_RATE = 0

@@ -167,7 +167,7 @@ def test_clocks_that_differ_are_told(monkeypatch: pytest.MonkeyPatch, off: int) 
 
 def test_queues_without_a_worker_are_named() -> None:
     # A broker of the tests, and nobody behind it.
-    with pytest.raises(Wrong, match=r"^No worker listens to celery, punctual, webhooks\.$"):
+    with pytest.raises(Wrong, match=r"^No worker listens to celery, punctual, retries, webhooks\.$"):
         checks_services.workers()
 
 

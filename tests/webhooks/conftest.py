@@ -50,9 +50,9 @@ def shop(db: None) -> Endpoint:
 
 @pytest.fixture
 def hinted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """One entry for each hint that was given; none is sent."""
+    """The task of each hint that was given; none is sent."""
     given: list[str] = []
-    monkeypatch.setattr(hints, "give", lambda: given.append("hint"))
+    monkeypatch.setattr(hints, "give", lambda *tasks: given.extend(tasks or (hints.DELIVER,)))
     return given
 
 
@@ -68,8 +68,12 @@ def happen(event_type: str = "thing.changed", **data: object) -> Event:
 
 
 def deliver() -> int:
-    """Run a coordinator until nothing is due."""
-    return Coordinator(threading.Event()).run()
+    """Run both coordinators in turn until nothing is due; returns how many tries were made."""
+    tries, made = 0, 1
+    while made:
+        made = sum(Coordinator(threading.Event(), failing=failing).run() for failing in (False, True))
+        tries += made
+    return tries
 
 
 def make_due() -> None:

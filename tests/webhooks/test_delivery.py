@@ -165,7 +165,7 @@ def test_breaker_rests_a_failing_receiver_and_then_tries_one(endpoint, receiver)
     assert timedelta(seconds=20) < made.rests_until - timezone.now() < timedelta(seconds=40)
     receiver.plays["/a"] = answer(200)
     make_due()
-    assert len(claims.claim(64)) == 1
+    assert len(claims.claim(64, failing=True)) == 1
     Delivery.objects.update(lease_until=None)
     deliver()
     made.refresh_from_db()
@@ -214,10 +214,10 @@ def test_flooded_receiver_gets_no_more_places_than_others(endpoint) -> None:
     events = Event.objects.bulk_create(Event(type="thing.changed", body=b"{}", message_id=f"e{n}") for n in range(500))
     Delivery.objects.bulk_create(Delivery(endpoint=flooded, event=event) for event in events)
     Delivery.objects.bulk_create(Delivery(endpoint=other, event=events[0]) for other in others)
-    taken = claims.claim(64)
+    taken = claims.claim(64, failing=False)
     assert len(taken) == 32
     assert sum(one.endpoint_id == flooded.pk for one in taken) == claims.EACH
-    assert claims.claim(64) == []
+    assert claims.claim(64, failing=False) == []
 
 
 def test_any_receiver_may_come_first(endpoint) -> None:
@@ -225,7 +225,7 @@ def test_any_receiver_may_come_first(endpoint) -> None:
     happen()
     first = set()
     for _ in range(60):
-        [one] = claims.claim(1)
+        [one] = claims.claim(1, failing=False)
         first.add(one.endpoint_id)
         Delivery.objects.update(lease_until=None)
     assert first == set(made)
@@ -234,10 +234,10 @@ def test_any_receiver_may_come_first(endpoint) -> None:
 def test_delivery_of_a_dead_coordinator_is_taken_again_after_its_lease(endpoint, receiver) -> None:
     endpoint("/")
     happen()
-    [lost] = claims.claim(10)
-    assert claims.claim(10) == []
+    [lost] = claims.claim(10, failing=False)
+    assert claims.claim(10, failing=False) == []
     Delivery.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    [again] = claims.claim(10)
+    [again] = claims.claim(10, failing=False)
     assert again.claim == lost.claim + 1
     # The first one wakes up late: its try is logged, and changes nothing.
     outcomes.settle([outcomes.Outcome(lost, timezone.now(), {}, Answer(500, {}, "late", 0.1, ""))])
@@ -252,7 +252,7 @@ def test_delivery_of_a_dead_coordinator_is_taken_again_after_its_lease(endpoint,
 def test_receiver_deleted_meanwhile_is_no_error(endpoint) -> None:
     made = endpoint("/")
     happen()
-    [claimed] = claims.claim(10)
+    [claimed] = claims.claim(10, failing=False)
     endpoints.remove(made)
     outcomes.settle([delivery.attempt(claimed)])
     assert Attempt.objects.count() == 0
@@ -327,7 +327,7 @@ def test_shutdown_gives_back_what_has_not_begun_and_finishes_what_has(endpoint, 
     tries = []
 
     def work() -> None:
-        tries.append(delivery.Coordinator(stop).run())
+        tries.append(delivery.Coordinator(stop, failing=False).run())
         connection.close()
 
     thread = threading.Thread(target=work)

@@ -39,6 +39,17 @@ def test_many_edits_give_few_hints_and_the_last_one_is_heard(sent: list[float]) 
     assert 3 <= len(sent) <= (last - began) / hints.PAUSE + 2
 
 
+def test_each_task_that_was_named_is_hinted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str] = []
+    monkeypatch.setattr(hints.current_app, "send_task", lambda name, **_: names.append(name))
+    hints.give(hints.DELIVER, hints.RETRY)
+    hints.give(hints.RETRY)
+    wait_until(lambda: {"webhooks.deliver", "webhooks.retry"} <= set(names))
+    time.sleep(2 * hints.PAUSE)
+    assert names.count("webhooks.deliver") == 1
+    assert names.count("webhooks.retry") <= 2
+
+
 def test_broker_that_hangs_delays_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     stuck = threading.Event()
     called = threading.Event()

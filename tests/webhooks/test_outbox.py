@@ -37,7 +37,7 @@ def test_hint_is_given_after_the_commit_and_only_when_something_is_due(hinted: l
     with transaction.atomic():
         outbox.record(CHANGED, {}, {})
         assert hinted == []
-    assert hinted == ["hint"]
+    assert hinted == ["webhooks.deliver"]
 
 
 @pytest.mark.django_db(transaction=True)
