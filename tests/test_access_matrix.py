@@ -70,7 +70,8 @@ MODELS = {
     "accounts": ("user", "token", "auditentry", "cacheentry"),
     "importer": (
         *("storedfile", "import", "change", "reject", "held", "heldvalue", "heartbeat", "datasetlock", "mapping"),
-        *("stagedrow", "inbox", "tally", "countedtally", "deadletter", "erasure", "export", "maintenance", "lease", "storagemark"),
+        *("stagedrow", "inbox", "tally", "countedtally", "deadletter", "erasure", "export", "maintenance"),
+        *("lease", "storagemark"),
     ),
     "products": ("product",),
     "contacts": ("contact", "person"),
