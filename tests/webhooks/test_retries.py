@@ -93,7 +93,7 @@ def test_receiver_that_changes_sides_is_made_known_to_the_other_coordinator(endp
     make_due()
     hinted.clear()
     assert [serve(failing=True), hinted] == [1, []]
-    Endpoint.objects.update(url=Endpoint.objects.get().url.replace("500", "200"))
+    Endpoint.objects.update(url=Endpoint.objects.get().url.removesuffix("/500") + "/200")
     make_due()
     assert [serve(failing=True), hinted] == [1, [hints.DELIVER]]
     happen()
