@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from array import array
@@ -185,3 +186,13 @@ def test_section_of_the_page_is_written_anew_and_others_stay(tmp_path: Path) -> 
         "# Title\n\nWords.\n\n<!-- one: written by bench -->\nanew \\1\n<!-- end of one -->\n\n"
         "<!-- two: written by bench -->\nsecond\n<!-- end of two -->\n"
     )
+
+
+def test_peers_run_with_the_libraries_of_the_site() -> None:
+    """Loadify is measured in the folder of the others, and needs there what it needs here."""
+    root = Path(__file__).resolve().parents[2]
+    site, others = (
+        set(re.findall(r"^[\w.-]+==[^ \n]+", (root / name / "requirements.txt").read_text(), re.MULTILINE))
+        for name in (".", "bench")
+    )
+    assert site <= others
