@@ -64,7 +64,7 @@ async def watch(order: dict[str, object]) -> list[Viewer]:
             await asyncio.wait_for(viewer.first, 60)
         return viewer
 
-    places: list[tuple[int, str]] = order["places"]  # type: ignore[assignment]  # as bench/sse.py writes it
+    places: list[tuple[int, str]] = order["places"]  # as bench/sse.py writes it
     return await asyncio.gather(*(one(number, port, path) for number, (port, path) in enumerate(places)))
 
 

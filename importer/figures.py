@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from importer.models import Export, Held, Import
 from importer.pictures import rows_until_now
-from importer.states import EXPORT_MOVES, FINAL, WORKING, ExportState, State
+from importer.states import EXPORT_FINAL, FINAL, WORKING, ExportState, State
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 #: Minutes of the picture of speed.
@@ -24,8 +24,6 @@ MINUTES = 60
 COUNTED, LOOKED_AT = 10_000, 300
 #: Steps of each import that tell how long a step takes at present.
 STEPS = 5
-
-EXPORT_FINAL = frozenset(state for state, onwards in EXPORT_MOVES.items() if not onwards)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from importer.states import EXPORT_MOVES, FINAL, ExportState, State
+from importer.states import EXPORT_FINAL, FINAL, ExportState, State
 from importer.values import ByteOrdered
 
 
@@ -540,4 +540,4 @@ class Export(models.Model):
 
     @property
     def is_final(self) -> bool:
-        return not EXPORT_MOVES[ExportState(self.state)]
+        return self.state in EXPORT_FINAL

@@ -91,12 +91,16 @@ def local_folder() -> Path | None:
         return None
 
 
+def nearest(folder: Path) -> Path:
+    """The folder itself, or where it will lie once it is made."""
+    while not folder.is_dir() and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
 def _disk(folder: Path) -> Room:
     """The disk without its reserve; what unfinished uploads still bring counts as used."""
-    while not folder.exists():
-        # It is made with the first file.
-        folder = folder.parent
-    disk = shutil.disk_usage(folder)
+    disk = shutil.disk_usage(nearest(folder))
     # Of which something came of late: who begins and sends nothing keeps nobody else out.
     active = timezone.now() + timedelta(hours=settings.LOADIFY_UPLOAD_HOURS) - ACTIVE
     unfinished = StoredFile.objects.filter(completed_at=None, deleted_at=None, expires_at__gt=active)

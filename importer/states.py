@@ -76,6 +76,7 @@ EXPORT_MOVES: dict[ExportState, frozenset[ExportState]] = {
     ExportState.FAILED: frozenset(),
     ExportState.CANCELLED: frozenset(),
 }
+EXPORT_FINAL = frozenset(state for state, targets in EXPORT_MOVES.items() if not targets)
 
 
 def export_sources(target: ExportState) -> frozenset[ExportState]:

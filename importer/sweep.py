@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from importer import dead_letters, erasure, held, locks, retention, runner, stopping, tallies
-from importer.intake import uploads
+from importer.intake import orphans, uploads
 from importer.loaders import search_indexes, work_tables
 from importer.loaders.sql import itself
 from importer.models import DatasetLock, Held, Import
@@ -124,7 +124,7 @@ def tidy() -> None:
     retention.delete_old()
     erasure.delete_all_left()
     try:
-        uploads.forget_orphans()
+        orphans.forget()
     except StorageProblem as problem:
         log.warning("What no import knows of stays in storage for now: %s", problem)
 

@@ -55,9 +55,9 @@ def run(run_id: int) -> None:
 
     `run_id` is why to look; when its turn comes later, it is found by who looks then.
     """
-    # Counted and claimed by one process at a time: else hints that come together would each find the last place free.
     if not _sees_storage():
         return
+    # Counted and claimed by one process at a time: else hints that come together would each find the last place free.
     with _one_by_one():
         free = turns.hands(_me())
         attempt = turns.take(free)

@@ -1,16 +1,15 @@
 """All figures of the site in one: those of imports, of webhooks, and of what they run on."""
 
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from django.conf import settings
 from django.db import connection
 
 import importer.figures
 import webhooks.figures
+from importer import quotas
 from loadify.tasks import last_pulse
 
 _CONNECTIONS = """SELECT coalesce(nullif(application_name, ''), 'unnamed'), count(*) FROM pg_stat_activity
@@ -50,9 +49,5 @@ def connections() -> Mapping[str, int]:
 
 
 def disk() -> Disk:
-    """Of the nearest folder that is there: a host without a disk of its own may have made none."""
-    place: Path = settings.DATA_DIR
-    while not os.path.isdir(place) and place != place.parent:
-        place = place.parent
-    usage = shutil.disk_usage(place)
+    usage = shutil.disk_usage(quotas.nearest(settings.DATA_DIR))
     return Disk(usage.free, usage.total)

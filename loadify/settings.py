@@ -310,7 +310,7 @@ if LOADIFY_BUCKET:
             "LOADIFY_BUCKET and STORAGE_URL lie in each other, so that stored files would be taken for new ones. "
             "Give each a bucket, or a folder, of its own."
         )
-    STORAGES["inbox"] = {"BACKEND": "importer.storage.bucket.BucketStorage", "OPTIONS": inbox}
+    STORAGES["inbox"] = {"BACKEND": "importer.storage.inbox.InboxStorage", "OPTIONS": inbox}
 # Seconds for which nobody must have written to a file before it is taken.
 LOADIFY_FOLDER_SETTLE = number("LOADIFY_FOLDER_SETTLE", 3)
 

@@ -107,7 +107,7 @@ class Comparison:
             for arm in self.arms
         ]
         server = str(self.here.ask("SHOW server_version")[0][0]).split()[0]
-        ordered = sorted(arms, key=lambda arm: arm["times_copy"])  # type: ignore[arg-type,return-value]
+        ordered = sorted(arms, key=lambda arm: arm["times_copy"])
         return {
             **self.size,
             "machine": page.machine(server),

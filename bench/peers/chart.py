@@ -4,10 +4,10 @@ import json
 import sys
 from typing import Any
 
-import matplotlib  # type: ignore[import-not-found,unused-ignore]
+import matplotlib
 
 matplotlib.use("svg")
-from matplotlib import pyplot  # type: ignore[import-not-found,unused-ignore]
+from matplotlib import pyplot
 
 #: Readable on white and on black.
 INK, OURS, OTHERS = "#7f848c", "#2f81f7", "#9aa3ad"

@@ -3,9 +3,9 @@
 import csv
 from pathlib import Path
 
-from import_export import resources  # type: ignore[import-not-found,unused-ignore]
-from import_export.instance_loaders import CachedInstanceLoader  # type: ignore[import-not-found,unused-ignore]
-from tablib import Dataset  # type: ignore[import-not-found,unused-ignore]
+from import_export import resources
+from import_export.instance_loaders import CachedInstanceLoader
+from tablib import Dataset
 
 from products.models import Product
 
@@ -15,7 +15,7 @@ CLEAN = True
 ONCE = True
 
 
-class Products(resources.ModelResource):  # type: ignore[misc,unused-ignore]
+class Products(resources.ModelResource):
     class Meta:
         model = Product
         fields = ("sku", "sku_key", "name", "description")

@@ -6,8 +6,8 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import pandas  # type: ignore[import-not-found,unused-ignore]
-from sqlalchemy import create_engine  # type: ignore[import-not-found,unused-ignore]
+import pandas
+from sqlalchemy import create_engine
 
 from products.models import sku_key
 

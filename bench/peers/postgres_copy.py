@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from postgres_copy import CopyManager  # type: ignore[import-not-found,unused-ignore]
+from postgres_copy import CopyManager
 
 from products.models import Product
 

@@ -19,7 +19,7 @@ from importer.models import StoredFile
 
 if TYPE_CHECKING:
     # A site without buckets does without boto3 in memory.
-    from importer.storage.bucket import BucketStorage
+    from importer.storage.inbox import InboxStorage
 
 #: Under it the ids of objects are made (RFC 9562 §5.5).
 _IDS = UUID("8a2a7e5c-0d0b-5f4e-9b52-6b1c2c6a9d11")
@@ -29,7 +29,7 @@ _IDS = UUID("8a2a7e5c-0d0b-5f4e-9b52-6b1c2c6a9d11")
 class Found:
     """An object that waits; `path` is its name within the part of the bucket that is looked into."""
 
-    inbox: "BucketStorage"
+    inbox: "InboxStorage"
     path: str
     etag: str
     public_id: UUID
@@ -72,7 +72,7 @@ class Found:
 
 def waiting(between: Callable[[], None]) -> Iterator[Found]:
     """The objects of LOADIFY_BUCKET that are to be imported, by name. Objects appear whole, so none is waited for."""
-    inbox = cast("BucketStorage", storages["inbox"])
+    inbox = cast("InboxStorage", storages["inbox"])
     for path, entry in _listed(inbox):
         name = path.rpartition("/")[2]
         if not name or name.startswith(ASIDE):
@@ -82,7 +82,7 @@ def waiting(between: Callable[[], None]) -> Iterator[Found]:
             yield Found(inbox, path, entry["ETag"], uuid5(_IDS, said), entry["Size"], between)
 
 
-def _listed(inbox: "BucketStorage") -> Iterator[tuple[str, dict[str, Any]]]:
+def _listed(inbox: "InboxStorage") -> Iterator[tuple[str, dict[str, Any]]]:
     """All but what is done and failed, of which there is more every day."""
     yield from inbox.top()
     for folder in sorted(set(inbox.listdir("")[0]) - {DONE, FAILED}):

@@ -4,12 +4,11 @@ import errno
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 from uuid import UUID
 
 from django.conf import settings
@@ -233,23 +232,6 @@ def forget_abandoned() -> int:
     return gone
 
 
-def forget_orphans() -> int:
-    """Delete from storage what no row knows of, because a process died before it could make the row, or storage was away when
-    the row went; returns how many those were. Raises StorageProblem."""
-    older = settings.LOADIFY_UPLOAD_HOURS * 3600
-    still = StoredFile.objects.filter(completed_at=None).exclude(parts={}).values_list("path", flat=True)
-    gone = growing().forget_parts(older, list(still))
-    for names in _batched(growing().old("uploads", older), 500):
-        # What is too short to be a part lies beside its file, under its name and more.
-        paths = {name: f"uploads/{name.partition('.')[0]}" for name in names}
-        known = set(StoredFile.objects.filter(path__in=set(paths.values())).values_list("path", flat=True))
-        for name, path in paths.items():
-            if path not in known:
-                default_storage.delete(f"uploads/{name}")
-                gone += 1
-    return gone
-
-
 class _Blocks:
     """The bytes of one part, counted against what may come and, at its end, checked against its checksum."""
 
@@ -318,10 +300,10 @@ def _admit(owner: User | None, name: str, size: int) -> None:
         raise DiskFull(sentence)
 
 
-def _length(stream: Stream) -> int:
+def _length(stream: Any) -> int:
     """Bytes that a whole file has, as far as it is known before it is read; else 0."""
     try:
-        return os.fstat(stream.fileno()).st_size  # type: ignore[attr-defined]
+        return os.fstat(stream.fileno()).st_size
     except (AttributeError, OSError):
         return int(getattr(stream, "size", None) or 0)
 
@@ -377,12 +359,6 @@ def _give_up(file: StoredFile) -> None:
         growing().give_up(file.path, file.parts)
     except (StorageProblem, OSError) as problem:
         log.warning("%s stays in storage until the timetable finds it: %s", file.path, problem)
-
-
-def _batched(names: Iterable[str], size: int) -> Iterator[list[str]]:
-    rest = iter(names)
-    while batch := list(islice(rest, size)):
-        yield batch
 
 
 def _deadline() -> datetime:

@@ -78,22 +78,17 @@ class BucketStorage(S3Storage):  # type: ignore[misc]  # django-storages carries
         return True
 
     def size(self, name: str) -> int:
-        return int(self._head(name)["ContentLength"])
+        return int(self.head(name)["ContentLength"])
 
     def delete(self, name: str) -> None:
-        with _sentences(name):
-            self.client.delete_object(**self._at(name))
+        with sentences(name):
+            self.client.delete_object(**self.at(name))
 
     def listdir(self, path: str) -> tuple[list[str], list[str]]:
-        prefix = self._normalize_name(path).rstrip("/")
-        prefix = f"{prefix}/" if prefix else ""
-        folders, files = [], []
-        with _sentences(path):
-            for page in self.client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.bucket_name, Prefix=prefix, Delimiter="/"
-            ):
-                folders += [entry["Prefix"][len(prefix) :].rstrip("/") for entry in page.get("CommonPrefixes", ())]
-                files += [entry["Key"][len(prefix) :] for entry in page.get("Contents", ()) if entry["Key"] != prefix]
+        prefix, folders, files = self._prefix(path), [], []
+        for page in self.pages(prefix, "/"):
+            folders += [entry["Prefix"][len(prefix) :].rstrip("/") for entry in page.get("CommonPrefixes", ())]
+            files += [entry["Key"][len(prefix) :] for entry in page.get("Contents", ()) if entry["Key"] != prefix]
         return folders, files
 
     def _save(self, name: str, content: IO[bytes]) -> str:
@@ -105,78 +100,41 @@ class BucketStorage(S3Storage):  # type: ignore[misc]  # django-storages carries
     def _open(self, name: str, mode: str = "rb") -> "File[bytes]":
         if mode != "rb":
             raise ValueError(f"Objects of a bucket are read, not opened as {mode}.")
-        return self.open_version(name, self._head(name)["ETag"])
+        return self.opened(name, self.head(name))
 
-    def open_version(self, name: str, etag: str) -> "File[bytes]":
-        """Open an object to be read. Raises FileNotFoundError when it is not there, or is another one than `etag` says."""
-        found = self._head(name)
-        if found["ETag"] != etag:
-            raise FileNotFoundError(name)
+    def opened(self, name: str, found: Any) -> "File[bytes]":
+        """An object as `head` has `found` it, to be read; what is read is of that object, or a StorageProblem is raised."""
 
         def fetch(begin: int, length: int) -> bytes:
-            with _sentences(name):
-                where = {"Range": f"bytes={begin}-{begin + length - 1}", "IfMatch": etag}
-                body = self.client.get_object(**self._at(name), **where)["Body"]
+            with sentences(name):
+                where = {"Range": f"bytes={begin}-{begin + length - 1}", "IfMatch": found["ETag"]}
+                body = self.client.get_object(**self.at(name), **where)["Body"]
                 with body:
                     return bytes(body.read())
 
         return RangedFile(Ranged(fetch, found["ContentLength"]), name)
 
-    # --- objects that others put there -----------------------------------------------------------------------------
-
-    def objects(self, within: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-        """The objects of a folder and of those in it, with what the list says of each; some may come and go meanwhile."""
-        yield from (found for page in self._pages(within) for found in page)
-
-    def top(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The objects that lie in no folder."""
-        yield from (found for page in self._pages("", "/") for found in page)
-
-    def old(self, folder: str, older: float) -> Iterator[str]:
-        before = datetime.now(UTC) - timedelta(seconds=older)
-        for name, entry in self.objects(folder):
-            if entry["LastModified"] < before:
-                yield name.removeprefix(f"{folder}/")
-
-    def _pages(self, within: str, delimiter: str = "") -> Iterator[list[tuple[str, dict[str, Any]]]]:
-        root = self._normalize_name("").rstrip("/")
-        root = f"{root}/" if root else ""
-        asked = {"Bucket": self.bucket_name, "Prefix": f"{root}{within}/" if within else root}
-        pages = iter(self.client.get_paginator("list_objects_v2").paginate(**asked, Delimiter=delimiter))
+    def pages(self, prefix: str, delimiter: str = "") -> Iterator[dict[str, Any]]:
+        """Pages of the list of objects under a prefix, as S3 writes them; while one is looked at, objects may come and go."""
+        asked = {"Bucket": self.bucket_name, "Prefix": prefix, "Delimiter": delimiter}
+        pages = iter(self.client.get_paginator("list_objects_v2").paginate(**asked))
         while True:
-            with _sentences("the list"):
+            with sentences("the list"):
                 page = next(pages, None)
             if page is None:
                 return
-            yield [(entry["Key"][len(root) :], entry) for entry in page.get("Contents", ())]
+            yield page
 
-    def copy_once(self, path: str, etag: str, target: str, mark: str) -> bool:
-        """Copy an object, unless that has happened under this `mark`; False when `target` is another one. Copies of any size.
+    def head(self, name: str) -> Any:
+        with sentences(name):
+            return self.client.head_object(**self.at(name))
 
-        Raises StorageProblem when `path` is not the object of `etag` any more.
-        """
-        try:
-            return bool(self._head(target)["Metadata"].get("loadify") == mark)
-        except FileNotFoundError:
-            extra = {"CopySourceIfMatch": etag, "Metadata": {"loadify": mark}, "MetadataDirective": "REPLACE"}
-            with _sentences(path):
-                self.client.copy(self._at(path), **self._at(target), ExtraArgs=extra, Config=TransferConfig(use_threads=False))
-            return True
-
-    def delete_version(self, path: str, etag: str) -> None:
-        """Delete an object, unless somebody has put another one in its place."""
-        try:
-            if self._head(path)["ETag"] == etag:
-                self.delete(path)
-        except FileNotFoundError:
-            log.debug("%s is gone already.", path)
-
-    def _head(self, name: str) -> Any:
-        with _sentences(name):
-            return self.client.head_object(**self._at(name))
-
-    def _at(self, name: str) -> dict[str, str]:
+    def at(self, name: str) -> dict[str, str]:
         return {"Bucket": self.bucket_name, "Key": self._normalize_name(name)}
+
+    def _prefix(self, path: str) -> str:
+        """With what the keys of the objects of a folder begin; "" at the top of a bucket."""
+        return f"{self._normalize_name(path).rstrip('/')}/".lstrip("/")
 
     # --- files that grow -------------------------------------------------------------------------------------------
 
@@ -206,15 +164,15 @@ class BucketStorage(S3Storage):  # type: ignore[misc]  # django-storages carries
             self._put_object(path, b"")
         else:
             self.delete(f"{path}.tail-1")
-        if self.size(path) != size:
+        if not self._has(path, size):
             raise FileNotFoundError(path)
 
     def put(self, path: str, blocks: Iterable[bytes]) -> int:
         reader = _Reader(iter(blocks))
         config = TransferConfig(multipart_threshold=PART, multipart_chunksize=PART, use_threads=False)
-        with _sentences(path):
+        with sentences(path):
             # It takes back what it has sent when the reader raises.
-            self.client.upload_fileobj(reader, **self._at(path), Config=config)
+            self.client.upload_fileobj(reader, **self.at(path), Config=config)
         return reader.bytes
 
     def give_up(self, path: str, parts: Parts) -> None:
@@ -224,13 +182,18 @@ class BucketStorage(S3Storage):  # type: ignore[misc]  # django-storages carries
             self.delete(f"{path}.tail-{number}")
         self.delete(path)
 
+    def old(self, folder: str, older: float) -> Iterator[str]:
+        before, prefix = datetime.now(UTC) - timedelta(seconds=older), self._prefix(folder)
+        for page in self.pages(prefix):
+            yield from (entry["Key"][len(prefix) :] for entry in page.get("Contents", ()) if entry["LastModified"] < before)
+
     def forget_parts(self, older: float, known: Iterable[str]) -> int:
         """Those whose row is gone, or was never made because the process died: storage would keep, and bill, them for ever."""
         keep = {self._normalize_name(path) for path in known}
         before, gone = datetime.now(UTC) - timedelta(seconds=older), 0
-        with _sentences("uploads"):
+        with sentences("uploads"):
             for page in self.client.get_paginator("list_multipart_uploads").paginate(
-                Bucket=self.bucket_name, Prefix=f"{self._normalize_name('uploads')}/"
+                Bucket=self.bucket_name, Prefix=self._prefix("uploads")
             ):
                 for upload in page.get("Uploads", ()):
                     if upload["Key"] not in keep and upload["Initiated"] < before:
@@ -239,43 +202,49 @@ class BucketStorage(S3Storage):  # type: ignore[misc]  # django-storages carries
         return gone
 
     def _send_part(self, path: str, parts: Parts, data: bytes) -> Parts:
-        with _sentences(path):
-            upload = parts.get("id") or self.client.create_multipart_upload(**self._at(path))["UploadId"]
+        with sentences(path):
+            upload = parts.get("id") or self.client.create_multipart_upload(**self.at(path))["UploadId"]
             sent = parts.get("parts", [])
             number = {"UploadId": upload, "PartNumber": len(sent) + 1}
-            answer = self.client.upload_part(**self._at(path), **number, Body=data, ContentMD5=_md5(data))
+            answer = self.client.upload_part(**self.at(path), **number, Body=data, ContentMD5=_md5(data))
         return {"id": upload, "parts": [*sent, [answer["ETag"], len(data)]]}
 
     def _complete(self, path: str, parts: Parts, size: int) -> None:
-        if self.exists(path) and self.size(path) == size:
+        if self._has(path, size):
             # By a process that could not say so any more.
             return
         listed = [{"PartNumber": number, "ETag": etag} for number, (etag, _) in enumerate(parts["parts"], 1)]
         try:
-            with _sentences(path):
-                self.client.complete_multipart_upload(**self._at(path), UploadId=parts["id"], MultipartUpload={"Parts": listed})
+            with sentences(path):
+                self.client.complete_multipart_upload(**self.at(path), UploadId=parts["id"], MultipartUpload={"Parts": listed})
         except FileNotFoundError:
             # Joining may take a store longer than an answer is waited for, and asking again finds it done.
-            if self.size(path) != size:
+            if not self._has(path, size):
                 raise
+
+    def _has(self, path: str, size: int) -> bool:
+        try:
+            return self.size(path) == size
+        except FileNotFoundError:
+            return False
 
     def _abort(self, key: str, upload: str) -> None:
         try:
-            with _sentences(key):
+            with sentences(key):
                 self.client.abort_multipart_upload(Bucket=self.bucket_name, Key=key, UploadId=upload)
         except FileNotFoundError:
             log.debug("The parts of %s are gone already.", key)
 
     def _put_object(self, path: str, data: bytes) -> None:
-        with _sentences(path):
-            self.client.put_object(**self._at(path), Body=data, ContentMD5=_md5(data))
+        with sentences(path):
+            self.client.put_object(**self.at(path), Body=data, ContentMD5=_md5(data))
 
     def _tail(self, path: str, length: int) -> bytes:
         """The first `length` bytes of what was too short to be a part. Raises FileNotFoundError when they are not there."""
         if not length:
             return b""
-        with _sentences(path):
-            data = bytes(self.client.get_object(**self._at(path))["Body"].read())
+        with sentences(path):
+            data = bytes(self.client.get_object(**self.at(path))["Body"].read())
         if len(data) < length:
             raise FileNotFoundError(path)
         # What stands behind them is from a part that nobody was told had arrived.
@@ -317,7 +286,7 @@ def _md5(data: bytes) -> str:
 
 
 @contextmanager
-def _sentences(name: str) -> Iterator[None]:
+def sentences(name: str) -> Iterator[None]:
     """Turns what boto3 raises into FileNotFoundError or a StorageProblem. Addresses and keys stay in the log."""
     try:
         yield

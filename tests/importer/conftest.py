@@ -9,12 +9,32 @@ import pytest
 from django.db import connection
 from kombu import Connection
 
+from accounts.models import User
 from importer import control, runner
 from importer.broker.letters import dead_queue, results_queue, rows_queue
 from importer.intake import uploads
 from importer.models import Import
+from tests.importer.s3 import S3
 
 Load = Callable[..., Import]
+
+
+@pytest.fixture
+def ada(db: None) -> User:
+    return User.objects.create_user("ada@example.com", name="Ada", role="editor")
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    return User.objects.create_user("bob@example.com", name="Bob", role="admin")
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3]:
+    """An S3 server with an empty bucket."""
+    server = S3()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Objects that partners put into a bucket (moto's S3 server): taken once, by whoever, and moved where they belong."""
 
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -23,20 +22,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 HEAD = "sku,name,description\n"
 
 
-@pytest.fixture(scope="module")
-def s3() -> Iterator[S3]:
-    server = S3()
-    yield server
-    server.stop()
-
-
 @pytest.fixture(autouse=True)
 def inbox(submit, s3: S3, settings, monkeypatch, request: pytest.FixtureRequest):
     """A part of the bucket of this test's own."""
     monkeypatch.setattr(ranged, "PAUSES", (0,))
     options = {"bucket_name": "loadify", "location": f"inbox {abs(hash(request.node.name))}", "access_key": "key"}
     options |= {"secret_key": "secret", "region_name": "us-east-1", "endpoint_url": f"http://127.0.0.1:{s3.port}"}
-    inbox = {"BACKEND": "importer.storage.bucket.BucketStorage", "OPTIONS": options}
+    inbox = {"BACKEND": "importer.storage.inbox.InboxStorage", "OPTIONS": options}
     settings.STORAGES = {**settings.STORAGES, "inbox": inbox}
     return storages["inbox"]
 

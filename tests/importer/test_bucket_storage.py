@@ -7,7 +7,6 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -19,7 +18,7 @@ from hypothesis import strategies as st
 from accounts.models import User
 from importer import control, export_control, exports, runner, sweep, tasks
 from importer.downloads import original
-from importer.intake import uploads
+from importer.intake import orphans, uploads
 from importer.models import Export, Heartbeat, Import, StoredFile
 from importer.states import ExportState, State
 from importer.storage import ranged
@@ -33,13 +32,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 MIB = 1 << 20
 CONTENT = random.Random(7).randbytes(12 * MIB)
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[S3]:
-    server = S3()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(autouse=True)
@@ -179,7 +171,7 @@ def test_timetable_aborts_what_nobody_goes_on_with(owner: User) -> None:
     # moto dates every upload to the year 2010.
     assert growing().forget_parts(timedelta(days=50 * 365).total_seconds(), []) == 0
     assert uploads.forget_abandoned() == 1
-    assert uploads.forget_orphans() == 1
+    assert orphans.forget() == 1
     assert [key.rpartition("/")[2] for key in parts_in_storage()] == [str(going_on.public_id)]
 
 
@@ -342,9 +334,9 @@ def test_what_no_row_knows_of_goes_in_time(owner: User, settings, away, s3: S3, 
     uploads.forget(owner, lost.public_id)
     assert not StoredFile.objects.filter(pk=lost.pk).exists() and "stays in storage until the timetable finds it" in caplog.text
     use(settings, s3.storage(folder))
-    assert uploads.forget_orphans() == 0
+    assert orphans.forget() == 0
     settings.LOADIFY_UPLOAD_HOURS = -1
-    assert uploads.forget_orphans() == 1
+    assert orphans.forget() == 1
     assert sorted(default_storage.listdir("uploads")[1]) == sorted([str(kept.public_id), f"{going_on.public_id}.tail-1"])
 
 

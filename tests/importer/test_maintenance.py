@@ -30,16 +30,6 @@ SENTENCE = (
 REASON = "the database is being moved, until 14:00"
 
 
-@pytest.fixture
-def ada() -> User:
-    return User.objects.create_user("ada@example.com", name="Ada", role="editor")
-
-
-@pytest.fixture
-def bob() -> User:
-    return User.objects.create_user("bob@example.com", name="Bob", role="admin")
-
-
 def text(response: Any) -> str:
     return " ".join(response.content.decode().split())
 

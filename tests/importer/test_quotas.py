@@ -31,16 +31,6 @@ def _storage(settings: Any, tmp_path: Path) -> None:
     }
 
 
-@pytest.fixture
-def ada() -> User:
-    return User.objects.create_user("ada@example.com", name="Ada", role="editor")
-
-
-@pytest.fixture
-def bob() -> User:
-    return User.objects.create_user("bob@example.com", name="Bob", role="admin")
-
-
 def stored(owner: User | None, size: int, **fields: Any) -> StoredFile:
     return StoredFile.objects.create(owner=owner, name="old.csv", path="uploads/old", size=size, **fields)
 

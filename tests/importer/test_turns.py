@@ -29,11 +29,6 @@ _numbers = count()
 
 
 @pytest.fixture
-def ada() -> User:
-    return User.objects.create_user("ada@example.com", name="Ada", role="editor")
-
-
-@pytest.fixture
 def bob() -> User:
     return User.objects.create_user("bob@example.com", name="Bob", role="editor")
 
