@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -29,7 +30,6 @@ POSTGRES_SETTINGS = {
     # Thousands of rounds protect passwords that a person thinks up, and cost every connection 12 ms of this side's CPU and as
     # much waiting. This one has 256 random bits.
     "scram_iterations": "1",
-    "shared_buffers": "256MB",
     "maintenance_work_mem": "128MB",
     "max_wal_size": "2GB",
     "log_timezone": "UTC",
@@ -42,6 +42,11 @@ VALKEY_SETTINGS = {
     # A full broker refuses messages instead of forgetting some.
     "maxmemory-policy": "noeviction",
 }
+# The share of memory that PostgreSQL keeps tables and indexes in, and its bounds in bytes; it takes what it uses. Searches
+# among five million products are twice as slow with 256 MB (docs/benchmarks.md).
+BUFFERS_SHARE, BUFFERS_LEAST, BUFFERS_MOST = 8, 128 * 1024**2, 4 * 1024**3
+# What a container may have (cgroup v2); "max" where there is no limit.
+MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")
 # The least free disk a first start wants: PostgreSQL writes some 60 MB, and the first import its log.
 ROOM_NEEDED = 500 * 1024**2
 
@@ -76,7 +81,8 @@ def postgres(data_dir: Path, url: str, settings: dict[str, str] | None = None) -
         _make_cluster(cluster, owner, str(address.username), str(address.password))
     _give(cluster, owner)
     _end_cut_off(cluster)
-    options = [f"--{name}={value}" for name, value in (POSTGRES_SETTINGS | (settings or {})).items()]
+    buffers = {"shared_buffers": f"{_buffers() // 1024}kB"}
+    options = [f"--{name}={value}" for name, value in (POSTGRES_SETTINGS | buffers | (settings or {})).items()]
     program = Program(
         "postgres",
         [str(_postgres_binary("postgres")), "-D", str(cluster), f"--port={address.port}", *options],
@@ -130,6 +136,14 @@ def _started(program: Program, data_dir: Path, answers: Callable[[], bool], seco
 
 
 # --- PostgreSQL ---------------------------------------------------------------------------------------------------
+
+
+def _buffers() -> int:
+    """Bytes of memory for shared_buffers."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with suppress(OSError, ValueError):
+        memory = min(memory, int(MEMORY_LIMIT.read_text()))
+    return max(BUFFERS_LEAST, min(BUFFERS_MOST, memory // BUFFERS_SHARE))
 
 
 def _make_cluster(cluster: Path, owner: Owner, user: str, password: str) -> None:

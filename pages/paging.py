@@ -11,11 +11,14 @@ from django.core import signing
 from django.core.exceptions import ValidationError
 from django.db import connections
 from django.db.models import BooleanField, F, Func, Model, QuerySet, Value
-from django.db.models.lookups import GreaterThan, LessThan
+from django.db.models.lookups import GreaterThan, GreaterThanOrEqual, LessThan, LessThanOrEqual
 
 Row = TypeVar("Row", bound=Model)
 #: Runs an ordered query and returns its first rows, as many as are asked for.
 Fetch: TypeAlias = Callable[[QuerySet[Row], int], list[Row]]
+
+#: A condition on where a row stands in an order.
+Comparison: TypeAlias = LessThan | LessThanOrEqual | GreaterThan | GreaterThanOrEqual
 
 #: Up to here rows are counted one by one.
 COUNTED = 10_000
@@ -143,8 +146,18 @@ def _field(rows: QuerySet[Row], name: str) -> Any:
     return annotation.output_field if annotation else rows.model._meta.get_field(name)
 
 
-def _beyond(rows: QuerySet[Row], by: tuple[str, ...], place: list[object], falling: bool) -> GreaterThan | LessThan:
+def _beyond(rows: QuerySet[Row], by: tuple[str, ...], place: list[object], falling: bool) -> Comparison:
+    return _compared(LessThan if falling else GreaterThan, rows, by, place)
+
+
+def up_to(rows: QuerySet[Row], by: tuple[str, ...], row: Row, falling: bool) -> Comparison:
+    """The condition for the rows of a list up to this one; the list rises or falls by `by`."""
+    place = [getattr(row, name) for name in by]
+    return _compared(GreaterThanOrEqual if falling else LessThanOrEqual, rows, by, place)
+
+
+def _compared(how: type[Comparison], rows: QuerySet[Row], by: tuple[str, ...], place: list[object]) -> Comparison:
     """(a, b) > (x, y), compared as rows, so that an index finds the place also among thousands of equal `a`."""
     here = _AsRow(*(F(name) for name in by))
     there = _AsRow(*(Value(value, output_field=_field(rows, name)) for name, value in zip(by, place, strict=True)))
-    return (LessThan if falling else GreaterThan)(here, there)
+    return how(here, there)

@@ -37,7 +37,8 @@ class ProductFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-f
 
     def by_words(self, products: QuerySet[Product], name: str, words: str) -> QuerySet[Product]:
         if connection.vendor == "postgresql":
-            found = '"products_product"."description_words" @@ product_words_query(%s)'
+            # IS TRUE: the index of words is asked by products/search.py, in other words.
+            found = '("products_product"."description_words" @@ product_words_query(%s)) IS TRUE'
             return products.filter(RawSQL(found, [words], output_field=BooleanField()))
         for word in words.split():
             products = products.filter(description__icontains=word)

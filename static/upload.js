@@ -179,6 +179,7 @@ function prepare(chosen) {
             const status = error.originalResponse?.getStatus() ?? 0;
             if (!error.originalRequest) return false;
             const again = status === 0 || status === 409 || status === 423 || status === 460 || status >= 500;
+            if (refused(made, status)) return false;
             if (again && made === upload) {
                 seen = [];
                 clearSpeed();
@@ -188,7 +189,15 @@ function prepare(chosen) {
         },
         onError: (error) => {
             if (made !== upload) return;
-            notice(trouble(error, error.originalResponse?.getStatus() ?? 0), "error");
+            const status = error.originalResponse?.getStatus() ?? 0;
+            notice(trouble(error, status), "error");
+            if (refused(made, status)) {
+                // Another file may do, and so may this one later.
+                upload = prepare(chosen);
+                show("idle");
+                chooser.focus();
+                return;
+            }
             show("stopped");
         },
         onSuccess: () => {
@@ -197,6 +206,9 @@ function prepare(chosen) {
     });
     return made;
 }
+
+// The server has no room for such a file, or takes none that large, so not even the first part of it was sent.
+const refused = (made, status) => !made.url && (status === 413 || status === 507);
 
 function trouble(error, status) {
     if (!error.originalRequest) {

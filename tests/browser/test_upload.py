@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, CDPSession, Page, expect
+from playwright.sync_api import BrowserContext, CDPSession, Page, Route, expect
 
 pytestmark = pytest.mark.browser
 
@@ -180,6 +180,38 @@ def test_empty_file_is_refused_with_a_sentence(signed_in_page: Page, tmp_path: P
     expect(signed_in_page.locator(".errorlist")).to_have_text("The file “empty.csv” is empty.")
     signed_in_page.set_input_files("input[name=file]", empty)
     expect(signed_in_page.locator(".errorlist")).to_have_count(0)
+
+
+@pytest.mark.parametrize("status", [413, 507])
+def test_file_that_has_no_room_leaves_room_for_another(
+    signed_in_page: Page, big_file: Path, small_file: Path, status: int
+) -> None:
+    """By tus, 507 comes back as "try again"; but nothing was sent yet, and only another file may do."""
+
+    def refuse(route: Route) -> None:
+        asked.append(route.request.url)
+        if status == 413:
+            # The server itself says no.
+            route.continue_(headers={**route.request.headers, "upload-length": str(10**15)})
+        else:
+            route.fulfill(status=507, content_type="text/plain", body="There is no room for “big.csv”.")
+
+    asked: list[str] = []
+    choose(signed_in_page, big_file)
+    signed_in_page.route("**/uploads/", refuse, times=1)
+    signed_in_page.get_by_role("button", name="Start the import").click()
+    notice = signed_in_page.locator("#sending-notice")
+    expect(notice).to_have_text(re.compile(r"no room for “big\.csv”|larger than|up to"))
+    expect(signed_in_page.get_by_role("button", name="Cancel")).to_be_hidden()
+    expect(signed_in_page.get_by_role("button", name="Start the import")).to_be_enabled()
+    expect(signed_in_page.locator("input[name=file]")).to_be_focused()
+    assert len(asked) == 1
+
+    signed_in_page.set_input_files("input[name=file]", small_file)
+    expect(notice).to_be_hidden()
+    signed_in_page.get_by_role("button", name="Start the import").click()
+    signed_in_page.wait_for_url(IMPORT_PAGE)
+    expect(signed_in_page.locator("body")).to_contain_text("small.csv")
 
 
 def test_keyboard_alone_sends_a_file(signed_in_page: Page, small_file: Path) -> None:

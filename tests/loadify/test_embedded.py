@@ -67,6 +67,28 @@ def start_postgres(data_dir: Path) -> tuple[Process, str]:
     return process, url
 
 
+MIB = 1024**2
+
+
+@pytest.mark.parametrize(
+    ("limit", "buffers"),
+    [
+        ("max\n", 3 * 1024),
+        (f"{2048 * MIB}\n", 256),
+        (f"{512 * MIB}\n", 128),
+        (f"{200 * 1024 * MIB}\n", 3 * 1024),
+        ("", 3 * 1024),
+    ],
+)
+def test_buffers_are_an_eighth_of_the_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, limit: str, buffers: int) -> None:
+    """A container may have less than the machine has."""
+    monkeypatch.setattr(servers.os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 24 * 1024 * MIB // 4096}.__getitem__)
+    monkeypatch.setattr(servers, "MEMORY_LIMIT", tmp_path / "memory.max")
+    if limit:
+        (tmp_path / "memory.max").write_text(limit)
+    assert servers._buffers() == buffers * MIB
+
+
 def rows(url: str, statement: str) -> list[tuple[object, ...]]:
     connection = psycopg2.connect(url)
     try:
