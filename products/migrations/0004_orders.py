@@ -3,23 +3,7 @@ from django.db import migrations
 # The indexes of the orders carry what a search looks at, so that a walk along an order reads the index alone: a row of
 # the table is ten times as wide, and the next one in the order lies on another page (docs/decisions/0011). Other databases
 # have the plain indexes that the model says.
-ORDERS = """
-ALTER TABLE products_product DROP CONSTRAINT product_sku_key_unique;
-ALTER TABLE products_product ADD CONSTRAINT product_sku_key_unique UNIQUE (sku_key) INCLUDE (id, sku, name, active);
-DROP INDEX IF EXISTS product_name_order;
-CREATE INDEX product_name_order ON products_product (upper(name), id) INCLUDE (sku, name, active);
-DROP INDEX IF EXISTS product_changed_order;
-CREATE INDEX product_changed_order ON products_product (updated_at, id) INCLUDE (sku, name, active);
-"""
-
-PLAIN_ORDERS = """
-ALTER TABLE products_product DROP CONSTRAINT product_sku_key_unique;
-ALTER TABLE products_product ADD CONSTRAINT product_sku_key_unique UNIQUE (sku_key);
-DROP INDEX IF EXISTS product_name_order;
-CREATE INDEX product_name_order ON products_product (upper(name), id);
-DROP INDEX IF EXISTS product_changed_order;
-CREATE INDEX product_changed_order ON products_product (updated_at, id);
-"""
+CARRIED = "INCLUDE (sku, name, active)"
 
 # Blanks, hyphens and the end become qq, and q itself q0. Blanks and hyphens were x, which made every "-l" look like the
 # size xl. After qq comes a letter, after a real q never one but 0, so nothing else looks like "-l" now.
@@ -54,24 +38,38 @@ CREATE OR REPLACE FUNCTION product_trigrams(sku text, name text) RETURNS tsvecto
     RETURN array_to_tsvector(show_trgm(product_letters(sku || ' ' || name) || 'x'));
 """
 
-# What the index holds was made by these functions, and must be made again.
-DROP = "DROP INDEX IF EXISTS product_trigrams_gin"
-CREATE = "CREATE INDEX product_trigrams_gin ON products_product USING gin (product_trigrams(sku, name)) WITH (gin_pending_list_limit = 32768)"
+# What an index holds was made by the functions as they were, so it is made again. Exclusive locks come last: they keep
+# readers out until the end of the transaction.
+INDEXES = """
+CREATE INDEX product_trigrams_new ON products_product USING gin (product_trigrams(sku, name)) WITH (gin_pending_list_limit = 32768);
+CREATE UNIQUE INDEX product_sku_key_new ON products_product (sku_key) {carried_with_id};
+CREATE INDEX product_name_new ON products_product (upper(name), id) {carried};
+CREATE INDEX product_changed_new ON products_product (updated_at, id) {carried};
+DROP INDEX IF EXISTS product_trigrams_gin;
+ALTER INDEX product_trigrams_new RENAME TO product_trigrams_gin;
+ALTER TABLE products_product DROP CONSTRAINT product_sku_key_unique;
+ALTER TABLE products_product ADD CONSTRAINT product_sku_key_unique UNIQUE USING INDEX product_sku_key_new;
+DROP INDEX IF EXISTS product_name_order;
+ALTER INDEX product_name_new RENAME TO product_name_order;
+DROP INDEX IF EXISTS product_changed_order;
+ALTER INDEX product_changed_new RENAME TO product_changed_order;
+"""
 
 
-def change(schema_editor, letters, orders):
+def change(schema_editor, letters, carried):
     if schema_editor.connection.vendor == "postgresql":
+        indexes = INDEXES.format(carried=carried, carried_with_id=carried.replace("(", "(id, "))
         # Without parameters, because the texts hold percent signs.
-        for statement in (DROP, letters, CREATE, orders):
+        for statement in (letters, indexes):
             schema_editor.execute(statement, params=None)
 
 
 def forward(apps, schema_editor):
-    change(schema_editor, LETTERS, ORDERS)
+    change(schema_editor, LETTERS, CARRIED)
 
 
 def backward(apps, schema_editor):
-    change(schema_editor, LETTERS_BEFORE, PLAIN_ORDERS)
+    change(schema_editor, LETTERS_BEFORE, "")
 
 
 class Migration(migrations.Migration):

@@ -205,8 +205,8 @@ def test_both_are_started_anew_one_after_the_other_and_nobody_sees_a_gap(proxied
             step(run)
             assert wait_until(lambda: versions[-1][0] == run.version, 10)
             web.start()
-            # nginx tries one that refused it again after two seconds.
-            time.sleep(2.1)
+            # nginx tries one that refused it again after two seconds, and counts whole ones.
+            time.sleep(3.1)
         done.set()
         step(run)
         viewer.join(15)
