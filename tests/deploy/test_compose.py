@@ -18,7 +18,14 @@ SERVICES: dict[str, dict[str, Any]] = SITE["services"]
 NAMES = {"web": ("web-1", "web-2")}
 OURS = {name for name, service in SERVICES.items() if service["image"] == "loadify"}
 #: What compose.yaml asks for beside the settings of README.md: how its own servers are reached.
-OF_COMPOSE = {"POSTGRES_PASSWORD", "POSTGRES_SHARED_BUFFERS", "RABBITMQ_PASSWORD", "STORAGE_SECRET", "LOADIFY_TLS", "LOADIFY_BIND"}
+OF_COMPOSE = {
+    "POSTGRES_PASSWORD",
+    "POSTGRES_SHARED_BUFFERS",
+    "RABBITMQ_PASSWORD",
+    "STORAGE_SECRET",
+    "LOADIFY_TLS",
+    "LOADIFY_BIND",
+}
 
 
 def procfile() -> dict[str, list[str]]:

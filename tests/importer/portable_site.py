@@ -93,8 +93,26 @@ def exported() -> dict[str, Any]:
     return {"states": [state, export.state], "paused": 0 < had < len(skus), "skus": skus, "unchanged": again["unchanged"]}
 
 
+def watched() -> dict[str, Any]:
+    """What who looks after the site is told: by doctor, by Prometheus, and by the page of figures."""
+    from django.test import Client
+
+    from accounts.models import User
+    from loadify import metrics
+    from loadify.checks import Wrong
+    from loadify.checkup import checkup
+
+    client = Client(SERVER_NAME="localhost")
+    client.force_login(User.objects.create_superuser("root@example.com", "not-important-9"))
+    return {
+        "doctor": {name: [found.problem] if isinstance(found, Wrong) else found for name, found in checkup()},
+        "metrics": metrics.text().decode(),
+        "operations": client.get("/operations/").status_code,
+    }
+
+
 def told(*paths: str) -> dict[str, Any]:
-    return {"imports": [imported(path) for path in paths], **steered()}
+    return {"imports": [imported(path) for path in paths], "watched": watched(), **steered()}
 
 
 if __name__ == "__main__":

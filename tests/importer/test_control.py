@@ -5,11 +5,12 @@ import shutil
 import signal
 import subprocess
 from datetime import timedelta
-from threading import Thread
+from threading import Event, Thread
+from types import SimpleNamespace
 
 import pytest
 import xlsxwriter
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from importer import control, lanes, locks, review, runner, staging, sweep, tasks
@@ -208,6 +209,32 @@ def test_a_worker_that_is_shut_down_does_what_was_wished_for(submit, monkeypatch
     tasks.yield_imports()
     run.refresh_from_db()
     assert run.wanted == wanted
+
+
+# The thread of this test ends by it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_worker_is_asked_to_stop_until_it_has_ended(monkeypatch):
+    """A process of it may claim something after it was asked, and the database may be away for a moment."""
+    asked, ended = [], Event()
+
+    def ask() -> None:
+        asked.append(len(asked))
+        if len(asked) == 2:
+            raise OperationalError("The database is away.")
+
+    def sleep(seconds: float) -> None:
+        assert seconds == 1
+        if len(asked) == 4:
+            ended.set()
+            # Ends the thread, as the end of the worker does.
+            raise SystemExit
+
+    monkeypatch.setattr(tasks, "yield_imports", ask)
+    monkeypatch.setattr(tasks, "time", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(tasks.connection, "close", lambda: None)
+    tasks.yield_to_the_end()
+    assert ended.wait(10)
+    assert asked == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("state", sorted(FINAL))

@@ -43,6 +43,12 @@ def told(url: str, folder: Path) -> None:
     assert sorted(site["exported"]["skus"]) == sorted(row[0] for row in catalogue.rows.values())
     assert site["exported"]["unchanged"] == len(catalogue.rows)
     assert site["cleared"] == len(catalogue.rows)
+    watched = site["watched"]
+    assert "far slower than on PostgreSQL" in watched["doctor"]["Its version"], watched["doctor"]
+    assert {"Clock", "Migrations", "Timetable", "Admin"} <= watched["doctor"].keys()
+    assert "applied" in watched["doctor"]["Migrations"], watched["doctor"]
+    assert 'loadify_imports{state="done"} 2.0' in watched["metrics"]
+    assert watched["operations"] == 200
 
 
 def test_sqlite(tmp_path):
