@@ -157,8 +157,9 @@ def _counted(indexed: QuerySet[Product], wanted: QuerySet[Product], rows: int) -
 
 
 def _walked(fitting: QuerySet[Product], wanted: QuerySet[Product], steps: int, rows: int) -> list[Product]:
-    """The first `rows` of `wanted` that fit, when so many of them are among its first `steps`; otherwise fewer."""
-    return list(wanted.filter(pk__in=[pk for (pk,) in _ask(_walk(fitting, wanted, steps, rows))]))
+    """The first `rows` of `wanted` that fit, when so many of them are among its first `steps`; otherwise none."""
+    found = [pk for (pk,) in _ask(_walk(fitting, wanted, steps, rows))]
+    return list(wanted.filter(pk__in=found)) if len(found) == rows else []
 
 
 def _walk(fitting: QuerySet[Product], wanted: QuerySet[Product], steps: int, rows: int) -> Sql:

@@ -280,40 +280,20 @@ def test_query_that_cannot_be_taken_finds_nothing_and_says_why(query: dict[str, 
 # --- the ways through a big table -----------------------------------------------------------------------------------
 
 
+FEW = {"_HITS": 10**9}
+SHORT_WALK = {"_WALK": 1, "_WALK_TO_WORDS": 1}
+FAR = {"_HITS": 0, "COUNTED": -1, "_WALK": 3, "_WALK_TO_WORDS": 3}
+COSTLY_STEPS = {"_STEP": 10**9, "_STEP_TO_WORDS": 10**9}
 WAYS = {
-    "few: counted": {"_HITS": 10**9, "_WALK": 1, "_WALK_TO_WORDS": 1},
-    "few: walked, then counted": {"_HITS": 10**9},
-    "more than are counted: counted": {"_HITS": 10**9, "_WALK": 1, "_WALK_TO_WORDS": 1, "COUNTED": 5},
-    "more than are gathered in one go": {"_HITS": 10**9, "_WALK": 1, "_WALK_TO_WORDS": 1, "COUNTED": 5, "_FEW": 5},
-    "more than are counted: walked": {"_HITS": 10**9, "COUNTED": 5},
+    "few: counted": FEW | SHORT_WALK,
+    "few: walked, then counted": FEW,
+    "more than are counted: counted": FEW | SHORT_WALK | {"COUNTED": 5},
+    "more than are gathered in one go": FEW | SHORT_WALK | {"COUNTED": 5, "_FEW": 5},
+    "more than are counted: walked": FEW | {"COUNTED": 5},
     "many: walked": {"_HITS": 0, "COUNTED": -1},
-    "many, but far: walked on": {
-        "_HITS": 0,
-        "COUNTED": -1,
-        "_WALK": 3,
-        "_WALK_TO_WORDS": 3,
-        "_STEP": 0,
-        "_STEP_TO_WORDS": 0,
-        "_NEAR": 30,
-    },
-    "many, but far: gathered from there": {
-        "_HITS": 0,
-        "COUNTED": -1,
-        "_WALK": 3,
-        "_WALK_TO_WORDS": 3,
-        "_STEP": 10**9,
-        "_STEP_TO_WORDS": 10**9,
-        "_NEAR": 30,
-    },
-    "many, but fewer than thought: gathered": {
-        "_HITS": 0,
-        "COUNTED": -1,
-        "_WALK": 3,
-        "_WALK_TO_WORDS": 3,
-        "_STEP": 10**9,
-        "_STEP_TO_WORDS": 10**9,
-        "_NEAR": 2,
-    },
+    "many, but far: walked on": FAR | {"_STEP": 0, "_STEP_TO_WORDS": 0, "_NEAR": 30},
+    "many, but far: gathered from there": FAR | COSTLY_STEPS | {"_NEAR": 30},
+    "many, but fewer than thought: gathered": FAR | COSTLY_STEPS | {"_NEAR": 2},
 }
 
 
